@@ -1,0 +1,1 @@
+"""Keep articles and chunks with their embeddings; find the passages for a query."""

