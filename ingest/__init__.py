@@ -1,0 +1,1 @@
+"""Turn sources into articles, and articles into published chunks."""

@@ -1,0 +1,186 @@
+"""What to take in: files, folders and JSON Lines, listed as items that are read one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.extract import MAX_BYTES, too_large
+from vectorstore.errors import ArticleFormatError, SourceError
+
+KINDS = {
+    ".txt": "text",
+    ".text": "text",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+}
+RECORDS = (".jsonl", ".ndjson")
+
+# What lies beside articles and is not one: passed over without an error.
+ASSETS = frozenset(
+    ".avif .bmp .gif .ico .jpeg .jpg .png .svg .tif .tiff .webp .css .js .mjs .map .woff .woff2 "
+    ".ttf .otf .eot .mp3 .mp4 .ogg .wav .webm .mov".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One article to be, not read yet.
+
+    `where` names it in messages; `uri` is None where only reading can tell it failed to have one.
+    """
+
+    where: str
+    uri: str | None
+    kind: str
+    name: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place that articles come from; `items` may be walked once.
+
+    `whole` tells that the place holds all there is under `root`, so that what is missing from
+    it is gone; `skipped` counts files that are no articles (images, styles).
+    """
+
+    root: str
+    items: Iterator[Item]
+    total: int
+    whole: bool
+    skipped: int = 0
+
+
+def open_source(argument: str) -> Source:
+    """Return the source that a command line argument names.
+
+    Raises:
+        SourceError: Nothing is there, or it cannot be listed.
+    """
+    path = Path(argument)
+    try:
+        if path.is_dir():
+            return _folder(path.resolve())
+        if path.is_file():
+            return _file(path.resolve())
+    except OSError as exc:
+        msg = f"{argument} cannot be read: {exc.strerror or exc}"
+        raise SourceError(msg) from exc
+    if "://" in argument:
+        msg = f"{argument} is a web address; this version takes in files and folders."
+        raise SourceError(msg)
+    msg = f"{argument} does not exist. Give a file or a folder."
+    raise SourceError(msg)
+
+
+def _folder(root: Path) -> Source:
+    def refuse(error: OSError) -> None:
+        raise error  # a folder that cannot be listed must not look empty
+
+    paths: list[Path] = []
+    for folder, folders, names in os.walk(root, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths += [Path(folder) / name for name in sorted(names) if not name.startswith(".")]
+    articles = [path for path in paths if path.suffix.lower() not in ASSETS]
+    return Source(
+        root=str(root),
+        items=(item for path in articles for item in _items(path, root)),
+        total=sum(_count(path) for path in articles),
+        whole=True,
+        skipped=len(paths) - len(articles),
+    )
+
+
+def _file(path: Path) -> Source:
+    if path.suffix.lower() in RECORDS:
+        return Source(str(path), _items(path, path.parent), _count(path), whole=True)
+    return Source(str(path.parent), _items(path, path.parent), 1, whole=False)
+
+
+def _count(path: Path) -> int:
+    if path.suffix.lower() not in RECORDS or not os.access(path, os.R_OK):
+        return 1
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
+
+
+def _items(path: Path, root: Path) -> Iterator[Item]:
+    suffix = path.suffix.lower()
+    if suffix in RECORDS:
+        yield from _records(path, root)
+        return
+    uri = path.relative_to(root).as_posix()
+    name = path.stem.replace("-", " ").replace("_", " ").strip() or path.name
+    kind = KINDS.get(suffix, "" if suffix else "text")
+    yield Item(str(path), uri, kind, name, lambda: _read(path, kind))
+
+
+def _read(path: Path, kind: str) -> bytes:
+    if not kind:
+        known = ", ".join((*KINDS, *RECORDS))
+        msg = f"is of a kind that is not taken in ({path.suffix}); known are {known}."
+        raise ArticleFormatError(msg)
+    try:
+        if not path.is_file():
+            msg = "is not a regular file."
+            raise ArticleFormatError(msg)
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise too_large(size)
+        return path.read_bytes()
+    except OSError as exc:
+        msg = f"cannot be read: {exc.strerror or exc}"
+        raise ArticleFormatError(msg) from exc
+
+
+def _records(path: Path, root: Path) -> Iterator[Item]:
+    """Yield one item a line; a line is identified by its "uri", "id" or "url"."""
+    where = str(path)
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(MAX_BYTES + 1):
+                number += 1
+                whole_line = line
+                while not whole_line.endswith(b"\n") and (rest := file.readline(MAX_BYTES)):
+                    whole_line = rest  # the line is refused below; only its end is looked for
+                if line.strip():
+                    yield _record(f"{where}:{number}", line)
+    except OSError as exc:
+        reason = f"cannot be read: {exc.strerror or exc}"
+        yield Item(where, None, "record", path.stem, _raiser(reason))
+
+
+def _record(where: str, line: bytes) -> Item:
+    uri = None
+    if len(line) <= MAX_BYTES:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None  # extraction says what is wrong with it
+        if isinstance(record, dict):
+            value = next((record[key] for key in ("uri", "id", "url") if record.get(key)), None)
+            uri = str(value) if value is not None else None
+            if uri is None:
+                return Item(where, None, "record", where, _raiser('has no "uri", "id" or "url".'))
+    return Item(where, uri, "record", uri or where, lambda: line)
+
+
+def _raiser(reason: str) -> Callable[[], bytes]:
+    def read() -> bytes:
+        raise ArticleFormatError(reason)
+
+    return read
+
+
+def digest(data: bytes) -> str:
+    """Return the sha256 of the bytes an article is read from."""
+    return hashlib.sha256(data).hexdigest()

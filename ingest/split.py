@@ -1,0 +1,228 @@
+"""An article's text becomes chunks of whole sentences that fit the encoder.
+
+Where a chunk ends depends only on the text around that place, never on what came before in
+the article, so an edit changes the chunks beside it and no others. Every boundary between
+paragraphs has a priority (headings first, then a hash of the paragraph that follows); a
+boundary is a cut where no other within WINDOW tokens has a better one (the local-maximum
+method of content-dependent chunking: Bjørner, Blass and Gurevich 2010). What is still too
+long is halved at its best boundary until it fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import sentencex
+
+from ingest.boilerplate import is_boilerplate
+from vectorstore.store import embedding_context
+from vectorstore.types import Article, Chunk, Sentence
+
+SPLITTER = "anchored-1"  # a change of what follows needs a new name: it is in the fingerprint
+WINDOW = 110  # tokens; chunks come out between half of it and the encoder's limit
+SPECIAL_TOKENS = 2
+MAX_SENTENCE = 1_000  # characters; longer "sentences" are lists, tables or noise
+MIN_BUDGET = 48  # tokens left for text when a title is absurdly long
+
+TokenCounter = Callable[[Sequence[str]], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is never cut: a paragraph, or one sentence of a paragraph that is too long.
+
+    `level` is 0 before a heading, 1 before a paragraph, 2 before a sentence: cuts prefer low.
+    """
+
+    sentences: tuple[Sentence, ...]
+    cited: tuple[Sentence, ...]
+    tokens: int
+    level: int
+
+    @property
+    def start(self) -> int:
+        """Where the unit starts in the article, in characters."""
+        return self.sentences[0].start
+
+    @property
+    def end(self) -> int:
+        """Where the unit ends in the article, in characters."""
+        return self.sentences[-1].end
+
+
+def split(
+    article: Article, headings: Collection[int], count_tokens: TokenCounter, max_tokens: int
+) -> tuple[Chunk, ...]:
+    """Return the article's chunks, in order.
+
+    Boilerplate (contact lines, "for more stories") is in no chunk. Headings are in the text
+    of chunks but not among their sentences, which are what may be cited.
+
+    Args:
+        article: With its extracted text.
+        headings: The offsets at which headings start.
+        count_tokens: Tokens of each text, special ones left out.
+        max_tokens: What the encoder reads of one input, special tokens included.
+    """
+    context = embedding_context(article.head)
+    budget = max(max_tokens - SPECIAL_TOKENS - count_tokens([context])[0], MIN_BUDGET)
+    chunks: list[Chunk] = []
+    occurrences: dict[str, int] = {}
+    for run in _runs(article, headings, count_tokens, budget):
+        for piece in _cut(run, article.text, budget):
+            text = article.text[piece[0].start : piece[-1].end]
+            occurrences[text] = occurrences.get(text, 0) + 1
+            chunks.append(
+                Chunk(
+                    id=chunk_id(article.head.id, context + text, occurrences[text]),
+                    article_id=article.head.id,
+                    ordinal=len(chunks),
+                    start=piece[0].start,
+                    end=piece[-1].end,
+                    text=text,
+                    sentences=tuple(s for unit in piece for s in unit.cited),
+                )
+            )
+    return tuple(chunks)
+
+
+def chunk_id(article_id: str, embedded: str, occurrence: int) -> str:
+    """Return the id of the nth chunk of an article that is embedded as the same text."""
+    key = f"{article_id}\0{embedded}\0{occurrence}"
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def find_sentences(text: str, start: int, end: int, language: str | None) -> list[Sentence]:
+    """Return the sentences of a paragraph, without the blanks around them."""
+    found: list[Sentence] = []
+    paragraph = text[start:end]
+    for boundary in sentencex.get_sentence_boundaries(language or "en", paragraph):
+        piece = paragraph[boundary["start_index"] : boundary["end_index"]]
+        first = start + boundary["start_index"] + len(piece) - len(piece.lstrip())
+        last = first + len(piece.strip())
+        while last - first > MAX_SENTENCE:
+            middle = text.rfind(" ", first + 1, first + MAX_SENTENCE)
+            middle = middle if middle > first else first + MAX_SENTENCE
+            found.append(Sentence(first, middle))
+            first = middle + (text[middle] == " ")
+        if first < last:
+            found.append(Sentence(first, last))
+    return found
+
+
+def _runs(
+    article: Article, headings: Collection[int], count_tokens: TokenCounter, budget: int
+) -> list[list[Unit]]:
+    """Return the units of the article, in runs parted by boilerplate."""
+    text = article.text
+    paragraphs = [
+        (match.start(), find_sentences(text, *match.span(), article.head.language))
+        for match in re.finditer(r"[^\s][^\n]*", text)
+    ]
+    counts = iter(count_tokens([text[s.start : s.end] for _, found in paragraphs for s in found]))
+    runs: list[list[Unit]] = [[]]
+    for start, sentences in paragraphs:
+        heading = start in headings
+        units = _units(text, sentences, counts, heading, budget)
+        for unit in units:
+            if unit is None:
+                runs.append([])
+            else:
+                runs[-1].append(unit)
+    return [run for run in runs if any(unit.cited for unit in run)]
+
+
+def _units(
+    text: str, sentences: Sequence[Sentence], counts: Iterator[int], heading: bool, budget: int
+) -> list[Unit | None]:
+    """Return a paragraph's units; None stands where boilerplate was left out."""
+    units: list[Unit | None] = []
+    group: list[tuple[Sentence, int]] = []
+    for sentence in sentences:
+        tokens = next(counts)
+        if not heading and is_boilerplate(text[sentence.start : sentence.end]):
+            units += [*_pack(group, heading, budget), None]
+            group = []
+        else:
+            group += _fit(sentence, tokens, budget)
+    return units + _pack(group, heading, budget)
+
+
+def _fit(sentence: Sentence, tokens: int, budget: int) -> list[tuple[Sentence, int]]:
+    """Cut a sentence that alone exceeds the budget into equal pieces."""
+    pieces = -(-tokens // budget)
+    if pieces <= 1:
+        return [(sentence, tokens)]
+    # Tokens may crowd in one part of the sentence: smaller pieces leave room for that.
+    width = max(1, (sentence.end - sentence.start) // (2 * pieces))
+    starts = range(sentence.start, sentence.end, width)
+    size = min(budget, tokens // pieces)
+    return [(Sentence(at, min(at + width, sentence.end)), size) for at in starts]
+
+
+def _pack(group: Sequence[tuple[Sentence, int]], heading: bool, budget: int) -> list[Unit | None]:
+    if not group:
+        return []
+    sentences = tuple(sentence for sentence, _ in group)
+    tokens = sum(size for _, size in group)
+    if tokens <= budget:
+        return [Unit(sentences, () if heading else sentences, tokens, 0 if heading else 1)]
+    return [
+        Unit((sentence,), () if heading else (sentence,), size, 1 if position == 0 else 2)
+        for position, (sentence, size) in enumerate(group)
+    ]
+
+
+def _cut(run: Sequence[Unit], text: str, budget: int) -> list[Sequence[Unit]]:
+    """Cut a run at its anchors, and what is still too long at its best boundary."""
+    if sum(unit.tokens for unit in run) <= 2 * budget:
+        return _halve(run, budget)  # so short that anchors would only cut it smaller
+    positions = [0]
+    for unit in run:
+        positions.append(positions[-1] + unit.tokens)
+    priorities = [(unit.level, _hash(text[unit.start : unit.end])) for unit in run]
+    cuts = [
+        index
+        for index in range(1, len(run))
+        if positions[index] >= WINDOW / 2
+        and positions[-1] - positions[index] >= WINDOW / 2
+        and _is_anchor(index, positions, priorities)
+    ]
+    edges = [0, *cuts, len(run)]
+    pieces: list[Sequence[Unit]] = []
+    for first, last in pairwise(edges):
+        pieces += _halve(run[first:last], budget)
+    return pieces
+
+
+def _is_anchor(index: int, positions: Sequence[int], priorities: Sequence[tuple[int, str]]) -> bool:
+    for step in (-1, 1):
+        other = index + step
+        while 1 <= other < len(priorities) and abs(positions[other] - positions[index]) < WINDOW:
+            if (priorities[other], other) < (priorities[index], index):
+                return False
+            other += step
+    return True
+
+
+def _halve(units: Sequence[Unit], budget: int) -> list[Sequence[Unit]]:
+    total = sum(unit.tokens for unit in units)
+    if total <= budget or len(units) == 1:
+        return [units]
+    best, lowest, before = 1, (9, float("inf")), 0
+    for index in range(1, len(units)):
+        before += units[index - 1].tokens
+        # A boundary of a better level may lie off the middle by a quarter of the whole.
+        off = abs(before - total / 2)
+        key = (units[index].level if off <= total / 4 else 8, off)
+        if key < lowest:
+            best, lowest = index, key
+    return _halve(units[:best], budget) + _halve(units[best:], budget)
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
