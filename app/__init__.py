@@ -1,0 +1,1 @@
+"""Answer questions, with citations, wherever people ask."""

@@ -1,0 +1,1 @@
+"""A question and the passages for it become an answer whose sentences are cited."""

@@ -1,0 +1,102 @@
+"""From a question to the stream of its answer, with verbatim sentences and no chat model."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+
+from app.answering.answer import (
+    AnswerSentence,
+    Done,
+    Event,
+    PassagesFound,
+    SentenceReleased,
+    Started,
+)
+from app.answering.citations import Numbering
+from app.answering.extractive import Candidate, choose, rank_sentences
+from app.answering.refusal import probability
+from app.answering.replies import own_reply
+from vectorstore.retriever import Retriever, check_query
+from vectorstore.store import Store
+from vectorstore.types import ArticleHead, Filter, Passage
+
+TOP_K = 10
+CLOSEST = 3
+
+
+class Engine:
+    """Answers questions from an open store.
+
+    Args:
+        store: Where the articles are.
+        retriever: Finds the passages in it.
+        threshold: How probable it must be, in [0, 1], that the best sentence answers;
+            below it the answer is that the articles do not say.
+    """
+
+    def __init__(self, store: Store, retriever: Retriever, threshold: float) -> None:
+        self._store = store
+        self._retriever = retriever
+        self._threshold = threshold
+
+    def stream(self, question: str, condition: Filter | None = None) -> Iterator[Event]:
+        """Yield the answer's events; sentences are whole and numbered when they come.
+
+        Raises:
+            QuestionError: The question is empty or too long; raised before the first event.
+        """
+        asked = check_query(question)
+        return self._events(asked, condition or Filter())
+
+    def _events(self, question: str, condition: Filter) -> Iterator[Event]:
+        start = time.perf_counter()
+        yield Started(f"q{uuid.uuid4().hex}", question, question, condition)
+        if reply := own_reply(question, self._store.catalogue.heads(condition)):
+            yield from _service_sentences(reply)
+            yield Done("answered", (), {"total": _since(start)})
+            return
+        retrieved = self._retriever.retrieve(question, TOP_K, condition)
+        yield PassagesFound(retrieved.passages)
+        ranked = rank_sentences(question, retrieved)
+        timings = {**retrieved.timings}
+        if probability(ranked) < self._threshold:
+            yield Done("not_found", closest(retrieved.passages), timings | {"total": _since(start)})
+            return
+        numbering = Numbering()
+        for index, candidate in enumerate(choose(ranked)):
+            event = _quoted(index, candidate, numbering)
+            if index == 0:
+                timings["first_sentence"] = _since(start)
+            yield event
+        yield Done("answered", (), timings | {"total": _since(start)})
+
+
+def closest(passages: tuple[Passage, ...]) -> tuple[ArticleHead, ...]:
+    """Return the articles of the best passages, each once, at most CLOSEST."""
+    heads = {passage.article.id: passage.article for passage in reversed(passages)}
+    order = dict.fromkeys(passage.article.id for passage in passages)
+    return tuple(heads[article_id] for article_id in order)[:CLOSEST]
+
+
+def _quoted(index: int, candidate: Candidate, numbering: Numbering) -> SentenceReleased:
+    citation = numbering.cite(candidate.passage, candidate.sentence)
+    sentence = AnswerSentence(
+        text=candidate.text,
+        citations=(citation.number,),
+        span=candidate.span,
+        support="verbatim",
+        reason="quoted word for word",
+    )
+    return SentenceReleased(index, sentence, (citation,))
+
+
+def _service_sentences(texts: list[str]) -> Iterator[SentenceReleased]:
+    for index, text in enumerate(texts):
+        sentence = AnswerSentence(text, (), None, "service", "Citewell speaks of itself")
+        yield SentenceReleased(index, sentence, ())
+
+
+def _since(start: float) -> float:
+    return (time.perf_counter() - start) * 1e3
