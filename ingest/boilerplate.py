@@ -1,4 +1,8 @@
-"""Newsroom lines that belong to the page, not to the article: never chunked, never cited."""
+"""Lines that belong to the page, not to the article: never chunked, never cited.
+
+Newsroom lines (contacts, calls to follow or subscribe) and lists of sources, which name what
+the article rests on and would otherwise be quoted as if they answered.
+"""
 
 from __future__ import annotations
 
@@ -47,3 +51,27 @@ def is_boilerplate(sentence: str) -> bool:
     Example: "Get in touch with our news team by emailing us at news@example.org." -> True
     """
     return len(sentence.split()) <= MAX_WORDS and _PATTERNS.match(sentence) is not None
+
+
+_REFERENCES = re.compile(
+    r"^[\W_]*(?:sources?|references|bibliography|further\s+reading|works\s+cited)\s*"
+    r"(?:(?P<title>$)|:|\s[–—-]\s)",
+    re.IGNORECASE,
+)
+
+
+def is_reference_title(paragraph: str) -> bool:
+    """Tell whether a paragraph is the title of a list of sources, which follows it.
+
+    Example: "Sources" -> True, "Sources: BIPM" -> False
+    """
+    found = _REFERENCES.match(paragraph.rstrip(" :"))
+    return found is not None and found["title"] is not None
+
+
+def is_reference_list(paragraph: str) -> bool:
+    """Tell whether a paragraph is itself a list of sources.
+
+    Example: "Sources: BIPM, 26th General Conference on Weights and Measures." -> True
+    """
+    return _REFERENCES.match(paragraph) is not None

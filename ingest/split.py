@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import sentencex
 
-from ingest.boilerplate import is_boilerplate
+from ingest.boilerplate import is_boilerplate, is_reference_list, is_reference_title
 from vectorstore.store import embedding_context
 from vectorstore.types import Article, Chunk, Sentence
 
@@ -59,8 +59,8 @@ def split(
 ) -> tuple[Chunk, ...]:
     """Return the article's chunks, in order.
 
-    Boilerplate (contact lines, "for more stories") is in no chunk. Headings are in the text
-    of chunks but not among their sentences, which are what may be cited.
+    Boilerplate (contact lines, "for more stories", lists of sources) is in no chunk. Headings
+    are in the text of chunks but not among their sentences, which are what may be cited.
 
     Args:
         article: With its extracted text.
@@ -125,9 +125,14 @@ def _runs(
     ]
     counts = iter(count_tokens([text[s.start : s.end] for _, found in paragraphs for s in found]))
     runs: list[list[Unit]] = [[]]
+    listing = False  # whether a list of sources is being passed over
     for start, sentences in paragraphs:
         heading = start in headings
+        paragraph = text[sentences[0].start : sentences[-1].end]
+        listing = is_reference_title(paragraph) or (listing and not heading)
         units = _units(text, sentences, counts, heading, budget)
+        if listing or is_reference_list(paragraph):
+            units = [None]
         for unit in units:
             if unit is None:
                 runs.append([])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from vectorstore.lexical import STOP_WORDS, analyze
 
@@ -152,4 +152,4 @@ def _is_sentence_start(sentence: str, start: int, text: str) -> bool:
     return start == 0 and text.lower() in STOP_WORDS
 
 
-_EMPTY: Collection[str] = frozenset(analyze("the a an of in on at and it he she they this that"))
+_EMPTY = frozenset(analyze("the a an of in on at and it he she they this that"))

@@ -1,0 +1,1 @@
+"""The HTTP service: health, articles, and the chat mounted on them."""

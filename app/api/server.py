@@ -1,0 +1,180 @@
+"""`citewell serve`: answers /healthz at once, the page next, questions when all is warm."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.guard import Guard
+from app.api.runtime import Runtime
+from vectorstore.errors import ServerError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from app.settings import Settings
+
+HOST = "127.0.0.1"  # without authentication the service is for this machine only
+GRACE = 3  # seconds that open streams are given at the end
+
+STARTING = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta http-equiv="refresh" content="1"><title>Citewell</title>
+<p>Citewell is starting …</p></html>"""
+
+
+class Front:
+    """The outermost application: health itself, all else by the page once it is built."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._inner: FastAPI | None = None
+        self._stopping: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._page: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        await self._choose(scope)(scope, receive, send)
+
+    def _choose(self, scope: Scope) -> ASGIApp:
+        if scope["path"] == "/healthz":
+            return JSONResponse({"status": "ok"})
+        if scope["path"] == "/readyz":
+            state = {"ready": self._runtime.ready, **self._runtime.done}
+            return JSONResponse(state, status_code=200 if self._runtime.ready else 503)
+        if self._inner is not None:
+            return self._inner
+        return HTMLResponse(STARTING, status_code=503, headers={"Retry-After": "1"})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._stopping.set()
+        if self._page is not None:
+            await self._page
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def attach(self, inner: FastAPI) -> None:
+        """Serve `inner` from now on; called from another thread."""
+        if self._loop is None:
+            msg = "the server was not started"
+            raise RuntimeError(msg)
+        asyncio.run_coroutine_threadsafe(self._begin(inner), self._loop).result()
+
+    async def _begin(self, inner: FastAPI) -> None:
+        begun = asyncio.Event()
+        self._page = asyncio.create_task(self._live(inner, begun))
+        await begun.wait()
+
+    async def _live(self, inner: FastAPI, begun: asyncio.Event) -> None:
+        """Hold the page's own lifespan, on which Gradio's queue depends, in one task."""
+        async with inner.router.lifespan_context(inner):
+            self._inner = inner
+            begun.set()
+            if self._stopping is not None:
+                await self._stopping.wait()
+
+
+def build(runtime: Runtime) -> FastAPI:
+    """Return the application: the reader's API with the chat mounted on it."""
+    from app.api.rest import rest_app
+    from app.web.chat import mount_chat
+
+    return mount_chat(rest_app(runtime), runtime)
+
+
+def bind(port: int) -> socket.socket:
+    """Return a listening socket on loopback.
+
+    Raises:
+        ServerError: The port is taken.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as exc:
+        listener.close()
+        msg = f"Port {port} on {HOST} is taken. Stop what uses it, or choose another: --port 7861"
+        raise ServerError(msg) from exc
+    listener.listen(128)
+    return listener
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then close the store cleanly.
+
+    Raises:
+        ServerError: The port is taken, or the service could not be started.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    listener = bind(settings.port)
+    runtime = Runtime(settings)
+    front = Front(runtime)
+    config = uvicorn.Config(
+        Guard(front),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        lifespan="on",
+    )
+    server = uvicorn.Server(config)
+    control: list[uvicorn.Server] = []
+
+    def stop() -> None:
+        server.should_exit = True
+
+    def build_page() -> None:
+        while not server.started and not server.should_exit:
+            threading.Event().wait(0.01)
+        front.attach(build(runtime))
+        _say(f"Citewell is at http://{HOST}:{listener.getsockname()[1]}")
+
+    def open_socket() -> None:
+        from app.control import control_app, listen
+
+        service = runtime.service()
+        _say("Ready for questions.")
+        control_config = uvicorn.Config(
+            control_app(service), log_level="warning", access_log=False, lifespan="off"
+        )
+        control.append(uvicorn.Server(control_config))
+        control[0].run(sockets=[listen(settings.data_dir)])
+
+    def open_socket_or_leave() -> None:
+        from vectorstore.errors import CitewellError
+
+        with suppress(CitewellError):  # the failure is reported where the server ends
+            open_socket()
+
+    _say("Starting Citewell …")
+    runtime.start(build_page, stop)
+    threading.Thread(target=open_socket_or_leave, name="control", daemon=True).start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for running in control:
+            running.should_exit = True
+        runtime.close()
+    if runtime.failure:
+        raise ServerError(runtime.failure)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 (the operator's terminal)

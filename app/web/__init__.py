@@ -1,0 +1,1 @@
+"""The Gradio chat; the only folder that imports gradio."""

@@ -1,0 +1,98 @@
+"""An answer as the chat shows it: escaped text, marked spans, numbered chips.
+
+Every message is built from our own tags around escaped text, one HTML block without blank
+lines, so that neither HTML nor Markdown of an article is ever interpreted. A chip carries
+what it points to in its href, the one attribute that the chat's sanitiser leaves alone.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from app.answering.answer import (
+    AnswerSentence,
+    Citation,
+    Degraded,
+    Done,
+    Event,
+    SentenceReleased,
+)
+from vectorstore.types import ArticleHead
+
+
+def question_markup(question: str) -> str:
+    """Return the reader's question, escaped."""
+    return f"<p>{_text(question)}</p>"
+
+
+def notice_markup(text: str) -> str:
+    """Return a message of the service, such as an error."""
+    return f'<p class="cw-notice">{_text(text)}</p>'
+
+
+class AnswerMarkup:
+    """Grows with the events of one answer; `html` is what to show after each of them."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+
+    @property
+    def html(self) -> str:
+        """The answer so far."""
+        return "".join(self._parts)
+
+    def add(self, event: Event) -> bool:
+        """Take an event; tell whether there is something new to show."""
+        match event:
+            case SentenceReleased():
+                self._parts.append(_sentence(event.sentence, event.citations))
+            case Degraded():
+                self._parts.append(notice_markup(event.reason))
+            case Done(outcome="not_found"):
+                self._parts.append(_not_found(event.closest))
+            case _:
+                return False
+        return True
+
+
+def _sentence(sentence: AnswerSentence, citations: tuple[Citation, ...]) -> str:
+    if sentence.span is None:
+        text = _text(sentence.text)
+    else:
+        start, end = sentence.span
+        before, marked, after = (
+            sentence.text[:start],
+            sentence.text[start:end],
+            sentence.text[end:],
+        )
+        text = f"{_text(before)}<mark>{_text(marked)}</mark>{_text(after)}"
+    chips = "".join(
+        f'<a class="cw-chip" href="{citation_href(citation)}">{citation.number}</a>'
+        for citation in citations
+    )
+    return f'<p class="cw-sentence">{text} {chips}</p>'
+
+
+def citation_href(citation: Citation) -> str:
+    """Return the fragment that names an article, its version, and the quote's place in it."""
+    return (
+        f"#cite/{citation.article.id}/{citation.article.sha256[:16]}"
+        f"/{citation.start}/{citation.end}"
+    )
+
+
+def _not_found(closest: tuple[ArticleHead, ...]) -> str:
+    if not closest:
+        return notice_markup("The articles do not say: there are none yet.")
+    items = "".join(
+        f'<li><a class="cw-article" href="#article/{head.id}">{_text(head.title)}</a>'
+        f"{f' ({head.published.isoformat()})' if head.published else ''}</li>"
+        for head in closest
+    )
+    said = "The articles do not say. The closest are:"
+    return f'{notice_markup(said)}<ul class="cw-closest">{items}</ul>'
+
+
+def _text(text: str) -> str:
+    """Escape text for HTML, on one line, so that it cannot leave its block."""
+    return escape(" ".join(text.split()), quote=True)

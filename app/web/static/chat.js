@@ -1,0 +1,184 @@
+// The source pane: a click on a citation's chip opens the article at the quote.
+//
+// All text is set as text, never as HTML. A chip's href says what it points to:
+// #cite/<article>/<version>/<start>/<end>; #article/<article> opens an article as a whole.
+// Offsets count code points, as Python does, not UTF-16 units.
+
+const articles = new Map(); // id -> promise of the article
+
+function fetchArticle(id) {
+  if (!articles.has(id)) {
+    const found = fetch(`/api/v1/articles/${encodeURIComponent(id)}`).then((reply) => {
+      if (!reply.ok) throw new Error(reply.status === 404 ? "gone" : `status ${reply.status}`);
+      return reply.json();
+    });
+    found.catch(() => articles.delete(id));
+    articles.set(id, found);
+    setTimeout(() => articles.delete(id), 60_000); // an article may be updated
+  }
+  return articles.get(id);
+}
+
+function parse(anchor) {
+  const parts = (anchor.getAttribute("href") || "").split("/");
+  if (parts[0] === "#cite" && parts.length === 5) {
+    return { id: parts[1], version: parts[2], start: Number(parts[3]), end: Number(parts[4]) };
+  }
+  if (parts[0] === "#article" && parts.length === 2) return { id: parts[1] };
+  return null;
+}
+
+function make(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+// -- the pane -----------------------------------------------------------------------------
+
+const pane = make("aside");
+pane.id = "cw-source";
+pane.hidden = true;
+pane.tabIndex = -1;
+pane.setAttribute("aria-label", "Source");
+let opener = null;
+
+function close() {
+  pane.hidden = true;
+  document.body.classList.remove("cw-open");
+  opener?.focus();
+}
+
+function header(article) {
+  const top = make("header");
+  const shut = make("button", "cw-close", "×");
+  shut.type = "button";
+  shut.setAttribute("aria-label", "Close the source");
+  shut.addEventListener("click", close);
+  top.append(shut);
+  if (article) {
+    top.append(make("h2", "", article.title));
+    const facts = [article.published, ...article.authors].filter(Boolean).join(" · ");
+    top.append(make("p", "cw-facts", facts || "undated"));
+  }
+  return top;
+}
+
+function original(article, quote) {
+  if (!/^https?:\/\//i.test(article.url || "")) return make("p", "cw-facts", article.uri);
+  const link = make("a", "", "Open the original at the passage");
+  // Scroll To Text Fragment: "," "&" and "-" are syntax there.
+  const encoded = (words) => encodeURIComponent(words).replace(/-/g, "%2D");
+  const words = quote.split(/\s+/);
+  const text =
+    quote.length > 300 && words.length > 10
+      ? `${encoded(words.slice(0, 5).join(" "))},${encoded(words.slice(-5).join(" "))}`
+      : encoded(words.join(" "));
+  const joint = article.url.includes("#") ? ":~:" : "#:~:";
+  link.href = quote ? `${article.url}${joint}text=${text}` : article.url;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer";
+  const line = make("p", "cw-facts");
+  line.append(link);
+  return line;
+}
+
+function body(text, start, end) {
+  const box = make("div", "cw-text");
+  let at = 0;
+  for (const line of text.split("\n")) {
+    const size = [...line].length;
+    if (line.trim()) {
+      const paragraph = make("p");
+      const from = Math.max(start, at) - at;
+      const to = Math.min(end, at + size) - at;
+      if (start < end && from < to) {
+        const letters = [...line];
+        paragraph.append(
+          letters.slice(0, from).join(""),
+          make("mark", "", letters.slice(from, to).join("")),
+          letters.slice(to).join(""),
+        );
+      } else {
+        paragraph.textContent = line;
+      }
+      box.append(paragraph);
+    }
+    at += size + 1;
+  }
+  return box;
+}
+
+async function open(anchor) {
+  const target = parse(anchor);
+  if (!target) return;
+  opener = anchor;
+  pane.hidden = false;
+  document.body.classList.add("cw-open");
+  try {
+    const article = await fetchArticle(target.id);
+    const whole = target.start === undefined;
+    const current = whole || article.sha256.startsWith(target.version);
+    const quote =
+      whole || !current ? "" : [...article.text].slice(target.start, target.end).join("");
+    const parts = [header(article), original(article, quote)];
+    if (!current) {
+      const said = "This article has changed since it was cited; ask again for its present words.";
+      parts.push(make("p", "cw-notice", said));
+    }
+    parts.push(body(article.text, quote ? target.start : 0, quote ? target.end : 0));
+    pane.replaceChildren(...parts);
+    pane.scrollTop = 0;
+    pane.querySelector("mark")?.scrollIntoView({ block: "center" });
+  } catch (error) {
+    const said =
+      error.message === "gone"
+        ? "This article is no longer among the articles."
+        : "The article could not be loaded. Is Citewell still running?";
+    pane.replaceChildren(header(null), make("p", "cw-notice", said));
+  }
+  pane.focus({ preventScroll: true });
+}
+
+// -- the chips ----------------------------------------------------------------------------
+
+const CHIP = 'a[href^="#cite/"], a[href^="#article/"]';
+
+document.addEventListener(
+  "click",
+  (event) => {
+    const anchor = event.target.closest?.(CHIP);
+    if (!anchor) return;
+    event.preventDefault();
+    event.stopPropagation();
+    open(anchor);
+  },
+  true,
+);
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !pane.hidden) close();
+});
+
+// Hovering over or focusing a chip shows the quote before the pane is opened.
+async function hint(event) {
+  const anchor = event.target.closest?.('a[href^="#cite/"]');
+  if (!anchor || anchor.title) return;
+  const target = parse(anchor);
+  anchor.setAttribute("aria-label", `Source ${anchor.textContent}`);
+  try {
+    const article = await fetchArticle(target.id);
+    const quote = [...article.text].slice(target.start, target.end).join("");
+    const date = article.published ? `, ${article.published}` : "";
+    if (article.sha256.startsWith(target.version)) {
+      anchor.title = `“${quote}”\n${article.title}${date}`;
+    }
+  } catch {
+    // the click will say what is wrong
+  }
+}
+document.addEventListener("mouseover", hint);
+document.addEventListener("focusin", hint);
+
+document.body.append(pane);
