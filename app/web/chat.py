@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.api.runtime import Runtime
 
 Message = dict[str, Any]
+Update = tuple[Any, list[Message]]  # of the composer and of the conversation
 
 STATIC = Path(__file__).parent / "static"
 AT_ONCE = 4  # questions answered at the same time; one encodes while another is retrieved
@@ -51,83 +52,79 @@ def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
 
 def build_chat(runtime: Runtime) -> gr.Blocks:
     """Return the page; questions wait for the service that `runtime` is starting."""
-    page: gr.Blocks
 
-    def respond(question: str, history: list[Message]) -> Iterator[tuple[str, list[Message]]]:
+    def respond(question: str, history: list[Message]) -> Iterator[Update]:
         yield from answer_stream(runtime, question, history)
 
-    def start_over() -> list[Message]:
-        return []
+    def respond_to_example(event: gr.SelectData, history: list[Message]) -> Iterator[Update]:
+        yield from answer_stream(runtime, event.value["text"], history)
 
-    with gr.Blocks(title="Citewell", analytics_enabled=False, fill_height=True) as page:
+    page: gr.Blocks
+    with gr.Blocks(title="Citewell", analytics_enabled=False) as page:
         gr.Markdown(
             "# Citewell\nAsk your articles; every sentence of the answer is cited.",
             elem_id="cw-title",
         )
         chatbot = gr.Chatbot(
-            show_label=False,
             label="Answers",
+            show_label=False,
             elem_id="cw-chat",
-            height=None,
-            scale=1,
+            height="calc(100dvh - 200px)",
             buttons=["copy"],
             layout="panel",
             latex_delimiters=[],
             feedback_options=None,
             allow_file_downloads=False,
-            placeholder="Ask a question, then click a number to see where the answer stands.",
+            placeholder="Ask a question. Then click a number to see where the answer stands.",
+            examples=[{"text": text} for text in runtime.settings.examples],
         )
-        with gr.Row(elem_id="cw-composer"):
-            question = gr.Textbox(
-                show_label=False,
-                label="Question",
-                placeholder="Ask the articles",
-                max_length=MAX_QUERY,
-                autofocus=True,
-                scale=8,
-                submit_btn=True,
-                stop_btn=True,
-                elem_id="cw-question",
-            )
-            clear = gr.Button("New chat", scale=1, min_width=100, elem_id="cw-clear")
-        gr.Examples(
-            examples=[[text] for text in runtime.settings.examples],
-            inputs=question,
-            label="For example",
-            elem_id="cw-examples",
+        composer = gr.Textbox(
+            label="Question",
+            show_label=False,
+            placeholder="Ask the articles",
+            max_length=MAX_QUERY,
+            autofocus=True,
+            submit_btn=True,
+            elem_id="cw-question",
         )
-        asked = question.submit(
-            respond,
-            inputs=[question, chatbot],
-            outputs=[question, chatbot],
-            concurrency_limit=AT_ONCE,
-            show_progress="hidden",
-            api_visibility="private",
+        shared: Message = {
+            "outputs": [composer, chatbot],
+            "concurrency_limit": AT_ONCE,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
+        asked = composer.submit(respond, inputs=[composer, chatbot], **shared)
+        picked = chatbot.example_select(respond_to_example, inputs=chatbot, **shared)
+        composer.stop(
+            _idle, outputs=composer, cancels=[asked, picked], queue=False, api_visibility="private"
         )
-        question.stop(None, cancels=[asked], api_visibility="private")
-        clear.click(start_over, outputs=chatbot, cancels=[asked], api_visibility="private")
     page.queue(max_size=WAITING)
     return page
 
 
-def answer_stream(
-    runtime: Runtime, question: str, history: list[Message]
-) -> Iterator[tuple[str, list[Message]]]:
-    """Yield (the emptied composer, the conversation so far) as the answer grows."""
+def _idle() -> gr.Textbox:
+    return gr.Textbox(submit_btn=True, stop_btn=False)
+
+
+def answer_stream(runtime: Runtime, question: str, history: list[Message]) -> Iterator[Update]:
+    """Yield the composer and the conversation as the answer grows.
+
+    The composer is emptied at once and shows a stop button until the answer is whole.
+    """
     if not question.strip():
-        yield "", history
+        yield _idle(), history
         return
     said = [*history, {"role": "user", "content": question_markup(question)}]
-
-    def reply(html: str) -> tuple[str, list[Message]]:
-        return "", [*said, {"role": "assistant", "content": html}]
-
-    if not runtime.ready:
-        yield reply(notice_markup("One moment: the encoder is being loaded …"))
+    busy = gr.Textbox(value="", submit_btn=False, stop_btn=True)
+    yield busy, said
+    answer = AnswerMarkup()
     try:
-        answer = AnswerMarkup()
+        if not runtime.ready:
+            waiting = notice_markup("One moment: the encoder is being loaded …")
+            yield gr.skip(), [*said, {"role": "assistant", "content": waiting}]
         for event in runtime.service().ask(question):
             if answer.add(event):
-                yield reply(answer.html)
+                yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
     except CitewellError as exc:
-        yield reply(notice_markup(str(exc)))
+        answer.fail(str(exc))
+    yield _idle(), [*said, {"role": "assistant", "content": answer.html}]

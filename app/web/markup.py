@@ -7,6 +7,7 @@ what it points to in its href, the one attribute that the chat's sanitiser leave
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from app.answering.answer import (
@@ -54,6 +55,10 @@ class AnswerMarkup:
                 return False
         return True
 
+    def fail(self, reason: str) -> None:
+        """Say why there is no more of the answer."""
+        self._parts.append(notice_markup(reason))
+
 
 def _sentence(sentence: AnswerSentence, citations: tuple[Citation, ...]) -> str:
     if sentence.span is None:
@@ -95,4 +100,4 @@ def _not_found(closest: tuple[ArticleHead, ...]) -> str:
 
 def _text(text: str) -> str:
     """Escape text for HTML, on one line, so that it cannot leave its block."""
-    return escape(" ".join(text.split()), quote=True)
+    return escape(re.sub(r"\s+", " ", text), quote=True)

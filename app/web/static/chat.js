@@ -181,4 +181,34 @@ async function hint(event) {
 document.addEventListener("mouseover", hint);
 document.addEventListener("focusin", hint);
 
+// -- what the chat component gets wrong ---------------------------------------------------
+
+// It labels a message with its markup and copies that; both shall be the words.
+new MutationObserver(() => {
+  for (const message of document.querySelectorAll('#cw-chat [aria-label*="<p"]')) {
+    message.removeAttribute("aria-label");
+  }
+}).observe(document.body, { subtree: true, childList: true, attributeFilter: ["aria-label"] });
+
+function words(message) {
+  const copy = message.cloneNode(true);
+  for (const chip of copy.querySelectorAll("a.cw-chip")) chip.textContent = `[${chip.textContent}]`;
+  return [...copy.querySelectorAll("p, li")].map((line) => line.textContent.trim()).join("\n");
+}
+
+document.addEventListener(
+  "click",
+  (event) => {
+    const button = event.target.closest?.('#cw-chat button[aria-label="Copy message"]');
+    if (!button) return;
+    const row = button.closest(".message-row, .bot-row, .user-row, .message-wrap > *");
+    const message = row?.querySelector("[data-testid]");
+    if (!message) return;
+    event.preventDefault();
+    event.stopPropagation();
+    navigator.clipboard.writeText(words(message));
+  },
+  true,
+);
+
 document.body.append(pane);
