@@ -11,7 +11,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ MAX_BYTES = 20_000_000  # of one article as it is read
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2060\ufeff\ud800-\udfff]")
 _SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.DOTALL | re.IGNORECASE)
+_HIDDEN_TAG = re.compile(r"<(?P<end>/?)(?:script|style)\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»)\]]*$")
 
 
@@ -70,7 +71,7 @@ def extract(data: bytes, kind: str, name: str) -> Extracted:
     if not found.text:
         msg = "holds no article text."
         raise ArticleFormatError(msg)
-    return found
+    return found if found.title else replace(found, title=name)
 
 
 def too_large(size: int) -> ArticleFormatError:
@@ -121,8 +122,8 @@ def parse_date(value: object) -> date | None:
 
 def web_address(value: object) -> str | None:
     """Return the value if it is an http or https address without blanks, else None."""
-    text = str(value or "").strip()
-    return text if re.match(r"https?://[^\s/]+", text, re.IGNORECASE) and " " not in text else None
+    text = _CONTROL.sub("", str(value or "")).strip()
+    return text if re.fullmatch(r"https?://[^\s/]\S*", text, re.IGNORECASE) else None
 
 
 def _join(blocks: Iterable[Block]) -> tuple[str, frozenset[int]]:
@@ -145,13 +146,13 @@ def _finish(title: object, blocks: Sequence[Block], meta: Mapping[str, Any]) -> 
     text, headings = _join(blocks)
     language = meta.get("language")
     return Extracted(
-        title=" ".join(_CONTROL.sub("", str(title)).split()),
+        title=_clean(title),
         text=text,
         headings=headings,
         authors=_names(meta.get("authors") or meta.get("author")),
         published=parse_date(meta.get("published") or meta.get("date")),
         modified=parse_date(meta.get("modified") or meta.get("updated")),
-        language=str(language).split("-")[0].lower() if language else None,
+        language=_clean(language).split("-")[0].lower() or None if language else None,
         url=web_address(meta.get("url")),
     )
 
@@ -161,7 +162,11 @@ def _names(value: object) -> tuple[str, ...]:
         value = re.split(r"\s*;\s*", value)
     if not isinstance(value, list):
         return ()
-    return tuple(str(name).strip() for name in value if str(name).strip())
+    return tuple(_clean(name) for name in value if _clean(name))
+
+
+def _clean(value: object) -> str:
+    return " ".join(_CONTROL.sub("", str(value)).split())
 
 
 # -- plain text --------------------------------------------------------------------------
@@ -215,7 +220,7 @@ def _extract_markdown(text: str, name: str) -> Extracted:
 
     try:
         meta, body = frontmatter.parse(text)
-    except (yaml.YAMLError, ValueError) as exc:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as exc:
         msg = f"has front matter that is not YAML: {exc}"
         raise ArticleFormatError(msg) from exc
     blocks = _markdown_blocks(body)
@@ -253,8 +258,13 @@ def _node_blocks(parent: Any) -> list[Block]:  # noqa: ANN401 (a markdown-it Syn
 
 def _inline_text(block: Any) -> str:  # noqa: ANN401 (a markdown-it SyntaxTreeNode)
     parts = []
+    hidden = False  # between <script> and </script>
     for node in block.walk():
-        if node.type in {"text", "code_inline"}:
+        if node.type == "html_inline" and (tag := _HIDDEN_TAG.match(node.content)):
+            hidden = not tag["end"]
+        elif hidden:
+            continue
+        elif node.type in {"text", "code_inline"}:
             parts.append(node.content)
         elif node.type in {"softbreak", "hardbreak"}:
             parts.append(" ")
@@ -303,7 +313,7 @@ def _extract_html(data: bytes, name: str) -> Extracted:
         include_comments=False,
         favor_precision=True,
         with_metadata=True,
-        date_extraction_params={"extensive_search": False},
+        date_extraction_params={"extensive_search": False, "original_date": True},
     )
     if not isinstance(page, trafilatura.settings.Document) or page.body is None:
         msg = "holds no article that can be told from the rest of the page."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ KINDS = {
     ".xhtml": "html",
 }
 RECORDS = (".jsonl", ".ndjson")
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # in a uri
 
 # What lies beside articles and is not one: passed over without an error.
 ASSETS = frozenset(
@@ -106,7 +108,7 @@ def _file(path: Path) -> Source:
 
 
 def _count(path: Path) -> int:
-    if path.suffix.lower() not in RECORDS or not os.access(path, os.R_OK):
+    if path.suffix.lower() not in RECORDS or not path.is_file() or not os.access(path, os.R_OK):
         return 1
     with path.open("rb") as file:
         return sum(1 for line in file if line.strip())
@@ -114,6 +116,11 @@ def _count(path: Path) -> int:
 
 def _items(path: Path, root: Path) -> Iterator[Item]:
     suffix = path.suffix.lower()
+    where = os.fsencode(path).decode(errors="backslashreplace")
+    if where != str(path):
+        reason = "has a name that is not UTF-8 text. Rename it."
+        yield Item(where, None, "", where, _raiser(reason))
+        return
     if suffix in RECORDS:
         yield from _records(path, root)
         return
@@ -144,6 +151,9 @@ def _read(path: Path, kind: str) -> bytes:
 def _records(path: Path, root: Path) -> Iterator[Item]:
     """Yield one item a line; a line is identified by its "uri", "id" or "url"."""
     where = str(path)
+    if not path.is_file():
+        yield Item(where, None, "record", path.stem, _raiser("is not a regular file."))
+        return
     try:
         with path.open("rb") as file:
             number = 0
@@ -167,10 +177,13 @@ def _record(where: str, line: bytes) -> Item:
         except (ValueError, RecursionError):
             record = None  # extraction says what is wrong with it
         if isinstance(record, dict):
-            value = next((record[key] for key in ("uri", "id", "url") if record.get(key)), None)
-            uri = str(value) if value is not None else None
+            named = (record.get(key) for key in ("uri", "id", "url"))
+            uri = next((str(value) for value in named if value not in (None, "")), None)
             if uri is None:
                 return Item(where, None, "record", where, _raiser('has no "uri", "id" or "url".'))
+            if _UNUSABLE.search(uri):
+                reason = f"has the uri {uri!r}, with characters that are no text."
+                return Item(where, None, "record", where, _raiser(reason))
     return Item(where, uri, "record", uri or where, lambda: line)
 
 

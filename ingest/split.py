@@ -74,25 +74,35 @@ def split(
     occurrences: dict[str, int] = {}
     for run in _runs(article, headings, count_tokens, budget):
         for piece in _cut(run, article.text, budget):
-            text = article.text[piece[0].start : piece[-1].end]
+            cited = tuple(s for unit in piece for s in unit.cited)
+            if not cited:
+                continue  # headings alone
+            start = piece[0].start
+            text = article.text[start : piece[-1].end]
+            spans = [(s.start - start, s.end - start) for s in cited]
             occurrences[text] = occurrences.get(text, 0) + 1
             chunks.append(
                 Chunk(
-                    id=chunk_id(article.head.id, context + text, occurrences[text]),
+                    id=chunk_id(article.head.id, context + text, spans, occurrences[text]),
                     article_id=article.head.id,
                     ordinal=len(chunks),
-                    start=piece[0].start,
+                    start=start,
                     end=piece[-1].end,
                     text=text,
-                    sentences=tuple(s for unit in piece for s in unit.cited),
+                    sentences=cited,
                 )
             )
     return tuple(chunks)
 
 
-def chunk_id(article_id: str, embedded: str, occurrence: int) -> str:
-    """Return the id of the nth chunk of an article that is embedded as the same text."""
-    key = f"{article_id}\0{embedded}\0{occurrence}"
+def chunk_id(
+    article_id: str, embedded: str, spans: Sequence[tuple[int, int]], occurrence: int
+) -> str:
+    """Return the id of the nth chunk of an article that is embedded as the same text.
+
+    `spans` are its sentences' offsets in the chunk: their vectors are kept with the chunk's.
+    """
+    key = f"{article_id}\0{embedded}\0{spans}\0{occurrence}"
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -107,11 +117,18 @@ def find_sentences(text: str, start: int, end: int, language: str | None) -> lis
         while last - first > MAX_SENTENCE:
             middle = text.rfind(" ", first + 1, first + MAX_SENTENCE)
             middle = middle if middle > first else first + MAX_SENTENCE
-            found.append(Sentence(first, middle))
-            first = middle + (text[middle] == " ")
-        if first < last:
-            found.append(Sentence(first, last))
+            found += _strip(text, first, middle)
+            first = middle
+        found += _strip(text, first, last)
     return found
+
+
+def _strip(text: str, start: int, end: int) -> list[Sentence]:
+    """Return the sentence without the blanks around it; nothing if it is blank."""
+    piece = text[start:end]
+    first = start + len(piece) - len(piece.lstrip())
+    last = first + len(piece.strip())
+    return [Sentence(first, last)] if first < last else []
 
 
 def _runs(
@@ -130,7 +147,7 @@ def _runs(
         heading = start in headings
         paragraph = text[sentences[0].start : sentences[-1].end]
         listing = is_reference_title(paragraph) or (listing and not heading)
-        units = _units(text, sentences, counts, heading, budget)
+        units = _units(text, sentences, counts, heading, count_tokens, budget)
         if listing or is_reference_list(paragraph):
             units = [None]
         for unit in units:
@@ -142,7 +159,12 @@ def _runs(
 
 
 def _units(
-    text: str, sentences: Sequence[Sentence], counts: Iterator[int], heading: bool, budget: int
+    text: str,
+    sentences: Sequence[Sentence],
+    counts: Iterator[int],
+    heading: bool,
+    count_tokens: TokenCounter,
+    budget: int,
 ) -> list[Unit | None]:
     """Return a paragraph's units; None stands where boilerplate was left out."""
     units: list[Unit | None] = []
@@ -153,20 +175,26 @@ def _units(
             units += [*_pack(group, heading, budget), None]
             group = []
         else:
-            group += _fit(sentence, tokens, budget)
+            group += _fit(text, sentence, tokens, count_tokens, budget)
     return units + _pack(group, heading, budget)
 
 
-def _fit(sentence: Sentence, tokens: int, budget: int) -> list[tuple[Sentence, int]]:
-    """Cut a sentence that alone exceeds the budget into equal pieces."""
-    pieces = -(-tokens // budget)
-    if pieces <= 1:
+def _fit(
+    text: str, sentence: Sentence, tokens: int, count_tokens: TokenCounter, budget: int
+) -> list[tuple[Sentence, int]]:
+    """Halve a sentence that alone exceeds the budget, at a blank where there is one."""
+    length = sentence.end - sentence.start
+    if tokens <= budget or length < 2:
         return [(sentence, tokens)]
-    # Tokens may crowd in one part of the sentence: smaller pieces leave room for that.
-    width = max(1, (sentence.end - sentence.start) // (2 * pieces))
-    starts = range(sentence.start, sentence.end, width)
-    size = min(budget, tokens // pieces)
-    return [(Sentence(at, min(at + width, sentence.end)), size) for at in starts]
+    middle = sentence.start + length // 2
+    blank = text.rfind(" ", sentence.start + length // 4, middle)
+    middle = blank if blank > sentence.start else middle
+    halves = _strip(text, sentence.start, middle) + _strip(text, middle, sentence.end)
+    counts = count_tokens([text[half.start : half.end] for half in halves])
+    fitted: list[tuple[Sentence, int]] = []
+    for half, size in zip(halves, counts, strict=True):
+        fitted += _fit(text, half, size, count_tokens, budget)
+    return fitted
 
 
 def _pack(group: Sequence[tuple[Sentence, int]], heading: bool, budget: int) -> list[Unit | None]:

@@ -159,6 +159,11 @@ class Catalogue:
                 insert(facts), [{"key": key, "value": value} for key, value in values.items()]
             )
 
+    def generation(self) -> int:
+        """Return a number that grows in the transaction of each change readers can see."""
+        with self._engine.connect() as connection:
+            return _generation(connection)
+
     # -- collections ---------------------------------------------------------------------
 
     def create_collection(self, name: str) -> str:
@@ -225,6 +230,8 @@ class Catalogue:
                     .where(articles.c.id == version.article_id)
                     .values(current=version.number)
                 )
+            if staged:
+                _grow(connection)
 
     def retire(self, article_ids: Sequence[str]) -> None:
         """Take articles from readers at once; `orphan` and `sweep` clear what is left."""
@@ -238,6 +245,7 @@ class Catalogue:
                 connection.execute(
                     update(articles).where(articles.c.id == article_id).values(current=None)
                 )
+            _grow(connection)
 
     def orphan(self) -> None:
         """Tell the indexes to remove the chunks that only superseded versions hold."""
@@ -442,6 +450,8 @@ def _migrate(connection: Connection) -> None:
         found = connection.scalar(text("SELECT version_num FROM catalogue_schema"))
         if found == SCHEMA:
             return
+    if connection.dialect.name == "sqlite":  # whose driver would commit each table by itself
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -455,6 +465,16 @@ def _migrate(connection: Connection) -> None:
     except CommandError as exc:
         msg = f"The catalogue has a schema this version of Citewell does not know: {exc}. Upgrade."
         raise StoreError(msg) from exc
+
+
+def _generation(connection: Connection) -> int:
+    return int(connection.scalar(select(facts.c.value).where(facts.c.key == "generation")) or 0)
+
+
+def _grow(connection: Connection) -> None:
+    grown = _generation(connection) + 1
+    connection.execute(delete(facts).where(facts.c.key == "generation"))
+    connection.execute(insert(facts).values(key="generation", value=str(grown)))
 
 
 def _stage(connection: Connection, publication: Publication) -> None:
@@ -495,6 +515,14 @@ def _stage(connection: Connection, publication: Publication) -> None:
             select(chunks.c.id, chunks.c.number).where(chunks.c.article_id == head.id)
         )
     }
+    # A chunk that only superseded versions hold may have left the indexes already.
+    live = set(
+        connection.scalars(
+            select(placements.c.chunk)
+            .join(versions, versions.c.number == placements.c.version)
+            .where(versions.c.article_id == head.id, versions.c.state != "superseded")
+        )
+    )
     for chunk in publication.chunks:
         if chunk.id not in known:
             embedding = publication.embeddings[chunk.id]
@@ -508,11 +536,13 @@ def _stage(connection: Connection, publication: Publication) -> None:
                 },
             )
             known[chunk.id] = int(number or 0)
-            connection.execute(
-                insert(outbox).values(
-                    action="add", chunk=known[chunk.id], collection_id=head.collection
-                )
+        elif known[chunk.id] in live:
+            continue
+        connection.execute(
+            insert(outbox).values(
+                action="add", chunk=known[chunk.id], collection_id=head.collection
             )
+        )
     rows = [
         {
             "version": version,

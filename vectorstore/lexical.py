@@ -14,6 +14,7 @@ from vectorstore.types import Filter
 
 ANALYZER = "citewell_en_1"  # a change of the analysis below needs a new name and a rebuild
 HEAP_BYTES = 64_000_000
+BACKGROUND = 1_000  # chunks of other articles, imagined, when a term's weight is told
 
 # Words that carry the form of a question or a sentence, not its subject. They are indexed,
 # and left out of queries: an OR over them would score every chunk.
@@ -22,7 +23,7 @@ STOP_WORDS = frozenset(
     a about after again all also am an and any are as at be because been before being between
     both but by can could did do does doing down during each few for from further had has have
     having he her here hers herself him himself his how i if in into is it its itself just let
-    me more most my myself no nor not now of off on once only or other our ours ourselves out
+    me more most much many my myself no nor not now of off on once only or other our ours ourselves out
     over own please same shall she should so some such tell than that the their theirs them
     themselves then there these they this those through to too under until up us very was we
     were what when where which while who whom whose why will with would you your yours yourself
@@ -149,13 +150,15 @@ class LexicalIndex:
         """Return each term's inverse document frequency, as BM25 defines it (at least 0).
 
         ln(1 + (n - df + .5) / (df + .5)) over the n chunks of the index (Robertson and
-        Zaragoza 2009, The Probabilistic Relevance Framework).
+        Zaragoza 2009, The Probabilistic Relevance Framework) and BACKGROUND chunks that hold
+        none of the terms: in a handful of chunks, frequencies alone would make a word that
+        happens to be missing outweigh all those that are there.
         """
         searcher = self._index.searcher()
-        count = searcher.num_docs
+        count = searcher.num_docs + BACKGROUND
         weights = {}
         for term in terms:
-            frequency = min(searcher.doc_freq("text", term), count)
+            frequency = searcher.doc_freq("text", term)
             weights[term] = math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
         return weights
 

@@ -90,11 +90,9 @@ class Retriever:
             cosines |= dict(zip(found, (vectors @ vector).tolist(), strict=True))
         bm25 = {number: score for number, score in lexical.items() if number in seen}
         scores = fuse(cosines, bm25, self._alpha)
-        best = sorted(scores, key=lambda number: (-scores[number], number))[: 4 * top_k]
-        located = self._store.catalogue.locate(best)
         idf = self._store.lexical.idf(content_terms(query))
         passages: list[Passage] = []
-        for hit in pick([located[n] for n in best if n in located], top_k):
+        for hit in self._best(scores, top_k):
             passages.append(
                 Passage(
                     chunk=hit.chunk,
@@ -102,7 +100,7 @@ class Retriever:
                     score=scores[hit.number],
                     rank=len(passages) + 1,
                     signals=Signals(
-                        cosine=cosines[hit.number],
+                        cosine=max(-1.0, min(1.0, cosines[hit.number])),  # but for rounding
                         bm25=bm25.get(hit.number, 0.0),
                         coverage=coverage(idf, embedding_context(hit.article) + hit.chunk.text),
                     ),
@@ -110,6 +108,20 @@ class Retriever:
                 )
             )
         return passages, idf
+
+    def _best(self, scores: Mapping[int, float], top_k: int) -> list[Located]:
+        """Locate by falling score, until copies and crowding articles leave `top_k`."""
+        ranked = sorted(scores, key=lambda number: (-scores[number], number))
+        located: list[Located] = []
+        picked: list[Located] = []
+        for start in range(0, len(ranked), 4 * top_k):
+            group = ranked[start : start + 4 * top_k]
+            found = self._store.catalogue.locate(group)
+            located += [found[number] for number in group if number in found]
+            picked = pick(located, top_k)
+            if len(picked) == top_k:
+                break
+        return picked
 
     def _dense(self, vector: Vector, top_k: int, condition: Filter) -> list[tuple[int, float]]:
         if not condition.dated:

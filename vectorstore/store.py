@@ -9,6 +9,7 @@ whatever was left.
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,13 +26,15 @@ from vectorstore.lexical import ANALYZER, LexicalIndex
 from vectorstore.types import ArticleHead
 
 GROUP = 2_000  # outbox entries that an index applies with one commit
+TITLE_BYTES = 190  # no script takes more tokens than bytes, so the text behind it has room
 STEPS: Final = ("staged", "dense applied", "lexical applied", "flipped", "orphaned", "swept")
 
 
 def embedding_context(head: ArticleHead) -> str:
     """The line put in front of a chunk when it is embedded and indexed, never cited."""
     date = f" ({head.published.isoformat()})" if head.published else ""
-    return f"{head.title[:200]}{date}. "
+    title = head.title.encode(errors="ignore")[:TITLE_BYTES].decode(errors="ignore")
+    return f"{title}{date}. "
 
 
 class Store:
@@ -56,7 +59,6 @@ class Store:
         self.folder = folder
         self._on_step = on_step
         self._publishing = threading.Lock()
-        self.generation = 0  # grows with every change readers can see
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = acquire_lock(folder)
         try:
@@ -84,13 +86,17 @@ class Store:
 
     def _open_lexical(self) -> LexicalIndex:
         folder = self.folder / "tantivy" / ANALYZER
-        fresh = not folder.exists()
+        whole = self.catalogue.facts().get("lexical_built") == ANALYZER and folder.exists()
+        if not whole:
+            self.catalogue.remember({"lexical_built": ""})
+            shutil.rmtree(folder, ignore_errors=True)  # a build that was interrupted
         index = LexicalIndex(folder)
-        if fresh:
+        if not whole:
             numbers = [number for number, _ in self.catalogue.chunk_numbers()]
             for start in range(0, len(numbers), GROUP):
                 index.apply([], self._lexical_rows(numbers[start : start + GROUP]))
             self.catalogue.acknowledge("lexical")
+            self.catalogue.remember({"lexical_built": ANALYZER})
         return index
 
     def _open_dense(self) -> DenseIndex:
@@ -118,6 +124,11 @@ class Store:
         self.catalogue.flip()
         self._sweep()
 
+    @property
+    def generation(self) -> int:
+        """A number that grows with every change readers can see."""
+        return self.catalogue.generation()
+
     def publish(self, publications: Sequence[Publication]) -> None:
         """Make the given versions of their articles the current ones, all together."""
         with self._publishing:
@@ -125,7 +136,6 @@ class Store:
             self._on_step("staged")
             self._follow()
             self.catalogue.flip()
-            self.generation += 1
             self._on_step("flipped")
             self._sweep()
 
@@ -133,7 +143,6 @@ class Store:
         """Take articles from readers, then from the indexes and the catalogue."""
         with self._publishing:
             self.catalogue.retire(article_ids)
-            self.generation += 1
             self._on_step("flipped")
             self._sweep()
 
@@ -181,7 +190,8 @@ def acquire_lock(folder: Path) -> FileLock:
     Raises:
         StoreLockedError: Another process has it.
     """
-    lock = FileLock(folder / "lock", mode=0o600)
+    # not of the thread: any may close the store
+    lock = FileLock(folder / "lock", mode=0o600, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout as exc:

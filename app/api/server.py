@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 import threading
@@ -137,8 +138,11 @@ def run(settings: Settings) -> None:
     server = uvicorn.Server(config)
     control: list[uvicorn.Server] = []
 
-    def stop() -> None:
+    def stop(*_: object) -> None:
         server.should_exit = True
+
+    # uvicorn raises the signal that ended it once more: it must not end us before we have closed.
+    signal.signal(signal.SIGTERM, stop)
 
     def build_page() -> None:
         while not server.started and not server.should_exit:

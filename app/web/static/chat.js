@@ -50,7 +50,7 @@ function close() {
   opener?.focus();
 }
 
-function header(article) {
+function header(article, quote) {
   const top = make("header");
   const shut = make("button", "cw-close", "×");
   shut.type = "button";
@@ -61,6 +61,7 @@ function header(article) {
     top.append(make("h2", "", article.title));
     const facts = [article.published, ...article.authors].filter(Boolean).join(" · ");
     top.append(make("p", "cw-facts", facts || "undated"));
+    top.append(original(article, quote));
   }
   return top;
 }
@@ -122,7 +123,7 @@ async function open(anchor) {
     const current = whole || article.sha256.startsWith(target.version);
     const quote =
       whole || !current ? "" : [...article.text].slice(target.start, target.end).join("");
-    const parts = [header(article), original(article, quote)];
+    const parts = [header(article, quote)];
     if (!current) {
       const said = "This article has changed since it was cited; ask again for its present words.";
       parts.push(make("p", "cw-notice", said));
@@ -136,7 +137,7 @@ async function open(anchor) {
       error.message === "gone"
         ? "This article is no longer among the articles."
         : "The article could not be loaded. Is Citewell still running?";
-    pane.replaceChildren(header(null), make("p", "cw-notice", said));
+    pane.replaceChildren(header(null, ""), make("p", "cw-notice", said));
   }
   pane.focus({ preventScroll: true });
 }

@@ -1,0 +1,70 @@
+# Every target sets up what it needs the first time. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= data
+PORT ?= 7860
+EXAMPLES := ["How many tree species are there on Earth?", "When did the James Webb Space Telescope take off?", "Which metal was the old kilogram made of?", "What can you answer?"]
+
+.DEFAULT_GOAL := help
+.PHONY: help run test soak lint type check fix bench lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+run: $(VENV)/run ## ingest examples/articles and serve the chat on http://127.0.0.1:7860
+	@echo "Ingesting examples/articles into $(DATA)"
+	@$(BIN)/citewell --data-dir $(DATA) ingest examples/articles
+	@CITEWELL_EXAMPLES='$(EXAMPLES)' $(BIN)/citewell --data-dir $(DATA) serve --port $(PORT)
+
+test: $(VENV)/dev ## run the tests
+	$(BIN)/python -m pytest
+
+soak: $(VENV)/dev ## run the long measurements; results go to bench/results
+	$(BIN)/python bench/quality.py
+	$(BIN)/python bench/refusal.py
+
+bench: $(VENV)/dev ## measure speed and the demo questions
+	$(BIN)/python bench/demo.py
+	$(BIN)/python bench/speed.py
+
+lint: $(VENV)/dev ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(VENV)/dev ## check types
+	$(BIN)/mypy
+
+check: lint type test ## lint, type and test
+
+fix: $(VENV)/dev ## mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# torch's own metadata pins its CUDA packages exactly, where the registry's default build is one:
+# left out of the lock, they do not burden machines where a CPU build is configured.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
+PORTABLE := sed -i -E -e '/^(nvidia|cuda|triton)/d' -e 's/^(torch==[^+ ]*)\+[^ ]*/\1/'
+
+lock: ## pin what pyproject.toml asks for (needs uv)
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(PORTABLE) requirements.lock
+	$(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(PORTABLE) requirements-dev.lock
+
+clean: ## remove the environment and the caches, not the data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Citewell needs Python 3.11 or newer; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing from requirements.lock: some minutes the first time"
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input --compile -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock $(VENV)/run
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input --compile -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,145 @@
+"""The engine streams cited sentences, or says that the articles do not say."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.answering.answer import Answer, Done, PassagesFound, SentenceReleased, Started, gather
+from app.answering.engine import Engine
+from app.answering.refusal import THRESHOLD
+from app.answering.wire import answer_json, event_json
+from app.settings import Settings
+from tests.fakes import HashEncoder, put
+from vectorstore.errors import QuestionError
+from vectorstore.retriever import Retriever
+from vectorstore.store import Store
+from vectorstore.types import Filter
+
+HARBOUR = "The harbour bridge opened on 3 May 1932 after eight years of work."
+FERRIES = "Ferries carried 40,000 passengers a day before the bridge was built."
+
+
+@pytest.fixture
+def engine(store: Store, encoder: HashEncoder) -> Engine:
+    """An engine over two articles in two collections."""
+    put(store, "bridge", HARBOUR, FERRIES, collection="news")
+    put(store, "secret", "The vault code is changed every Monday.", collection="internal")
+    return Engine(store, Retriever(store, encoder), THRESHOLD)
+
+
+def ask(engine: Engine, question: str, condition: Filter | None = None) -> Answer:
+    """Return the whole answer."""
+    return gather(engine.stream(question, condition))
+
+
+def test_the_stream_has_its_order(engine: Engine) -> None:
+    """A stream is start, passages, sentences counted from 0, done."""
+    events = list(engine.stream("When was the harbour bridge opened?"))
+    assert isinstance(events[0], Started)
+    assert isinstance(events[1], PassagesFound)
+    assert isinstance(events[-1], Done)
+    sentences = [event for event in events if isinstance(event, SentenceReleased)]
+    assert [event.index for event in sentences] == list(range(len(events) - 3))
+    names = [event_json(event)[0] for event in events]
+    assert names == ["start", "passages", *["sentence"] * len(sentences), "done"]
+
+
+def test_the_answer_is_verbatim_cited_and_marked(engine: Engine) -> None:
+    """The best sentence leads, word for word, with its citation and the date marked."""
+    answer = ask(engine, "When was the harbour bridge opened?")
+    assert answer.outcome == "answered"
+    lead = answer.sentences[0]
+    assert lead.text == HARBOUR
+    assert lead.span is not None
+    assert lead.text[slice(*lead.span)] == "3 May 1932"
+    assert lead.support == "verbatim"
+    assert answer.citations[0].quote == HARBOUR
+
+
+def test_every_citation_resolves(engine: Engine, store: Store) -> None:
+    """Each number of each sentence has one citation, whose quote stands in the article."""
+    answer = ask(engine, "What about the harbour bridge and the ferries' passengers?")
+    numbers = [citation.number for citation in answer.citations]
+    assert numbers == list(range(1, len(numbers) + 1))
+    for sentence in answer.sentences:
+        assert set(sentence.citations) <= set(numbers)
+    for citation in answer.citations:
+        article = store.catalogue.article(citation.article.id)
+        assert article.text[citation.start : citation.end] == citation.quote
+        assert citation.article.sha256 == article.head.sha256
+
+
+def test_what_is_not_there_is_not_answered(engine: Engine) -> None:
+    """A question that the articles do not touch gives not_found with the closest articles."""
+    answer = ask(engine, "Who composed the ninth symphony?")
+    assert (answer.outcome, answer.sentences, answer.citations) == ("not_found", (), ())
+    assert 1 <= len(answer.closest) <= 3
+
+
+def test_an_empty_store_answers_nothing(store: Store, encoder: HashEncoder) -> None:
+    """Without articles every question is not_found and nothing is closest."""
+    answer = ask(Engine(store, Retriever(store, encoder), THRESHOLD), "Is there anything?")
+    assert (answer.outcome, answer.closest) == ("not_found", ())
+
+
+def test_a_filter_hides_other_collections(engine: Engine, store: Store) -> None:
+    """An answer under a filter never shows an article of another collection."""
+    news = next(c.id for c in store.catalogue.collections() if c.name == "news")
+    answer = ask(engine, "When is the vault code changed?", Filter(collections=(news,)))
+    assert answer.outcome == "not_found"
+    assert all(passage.article.collection == news for passage in answer.passages)
+    assert ask(engine, "When is the vault code changed?").outcome == "answered"
+
+
+@pytest.mark.parametrize("greeting", ["Hello", "hi there!", "Good morning", "thanks!"])
+def test_a_greeting_has_a_reply_of_its_own(engine: Engine, greeting: str) -> None:
+    """A greeting is answered without searching, and the reply cites nothing."""
+    answer = ask(engine, greeting)
+    assert answer.outcome == "answered"
+    assert (answer.citations, answer.passages) == ((), ())
+    assert {sentence.support for sentence in answer.sentences} == {"service"}
+
+
+@pytest.mark.parametrize("question", ["What can you answer?", "what can I ask you", "help"])
+def test_it_says_what_it_can_answer(engine: Engine, question: str) -> None:
+    """Asked what it can answer, it counts and names the articles one may see."""
+    answer = ask(engine, question)
+    assert "2 articles" in answer.text
+    assert "A title" in answer.text
+
+
+@pytest.mark.parametrize("question", ["", "  \n", "x" * 2001])
+def test_a_question_that_cannot_be_used_is_refused_at_once(engine: Engine, question: str) -> None:
+    """A blank or overlong question raises before the stream begins."""
+    with pytest.raises(QuestionError):
+        engine.stream(question)
+
+
+def test_the_threshold_decides(store: Store, encoder: HashEncoder) -> None:
+    """With threshold 0 the best sentence is always shown, with 1 never."""
+    put(store, "bridge", HARBOUR)
+    for threshold, outcome in ((0.0, "answered"), (1.0, "not_found")):
+        engine = Engine(store, Retriever(store, encoder), threshold)
+        assert ask(engine, "Who composed the bridge?").outcome == outcome
+
+
+def test_the_shipped_threshold_is_the_settings_default() -> None:
+    """The setting's default is the threshold that the figures chose."""
+    assert Settings().threshold == THRESHOLD
+
+
+def test_the_json_has_the_documented_fields(engine: Engine) -> None:
+    """The answer's JSON has every field of the documented form."""
+    answer = answer_json(ask(engine, "When was the harbour bridge opened?"))
+    assert {
+        "id", "question", "question_used", "outcome", "text", "sentences", "citations",
+        "passages", "closest", "degraded", "timings_ms",
+    } <= answer.keys()  # fmt: skip
+    assert {"text", "citations", "span", "support", "reason"} <= answer["sentences"][0].keys()
+    assert {
+        "number", "article_id", "title", "uri", "url", "published", "quote", "start", "end",
+    } <= answer["citations"][0].keys()  # fmt: skip
+    assert {
+        "chunk_id", "article_id", "uri", "title", "text", "start", "end", "published", "score",
+        "rank",
+    } <= answer["passages"][0].keys()  # fmt: skip

@@ -1,0 +1,95 @@
+"""The house keeps its plan: imports run one way, each heavy library has one door."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("vectorstore", "ingest", "app")
+MODULES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+MAY_IMPORT = {
+    "vectorstore": {"vectorstore"},
+    "ingest": {"vectorstore", "ingest"},
+    "app": {"vectorstore", "ingest", "app"},
+}
+
+DOORS = {
+    "sentence_transformers": ["vectorstore/encoder.py"],
+    "torch": ["vectorstore/encoder.py"],
+    "chromadb": ["vectorstore/dense.py"],
+    "tantivy": ["vectorstore/lexical.py"],
+    "langchain_core": ["vectorstore/lc_retriever.py"],
+    "gradio": ["app/web/"],
+    "trafilatura": ["ingest/extract.py"],
+    "sentencex": ["ingest/split.py"],
+    "typer": ["app/cli.py"],
+    "sqlalchemy": [
+        "vectorstore/catalogue.py",
+        "vectorstore/schema.py",
+        "vectorstore/migrations/",
+    ],
+    "alembic": ["vectorstore/catalogue.py", "vectorstore/migrations/"],
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Return the top-level packages that a module imports, lazily or not."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    """A room imports only itself and the rooms before it."""
+    room = path.relative_to(ROOT).parts[0]
+    assert imported(path) & set(ROOMS) <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_each_heavy_library_has_one_door(library: str) -> None:
+    """A heavy library is imported behind its door and nowhere else."""
+    users = [str(path.relative_to(ROOT)) for path in MODULES if library in imported(path)]
+    assert users, f"nobody imports {library}: drop it"
+    strangers = [user for user in users if not user.startswith(tuple(DOORS[library]))]
+    assert not strangers
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    """`citewell --help` starts without any of the heavy libraries."""
+    code = f"import sys, app.cli; print([m for m in {sorted(DOORS)} if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert result.stdout.strip() == "['typer']"
+
+
+def test_the_installed_packages_are_ours() -> None:
+    """The generic names `app`, `ingest` and `vectorstore` belong to this distribution alone."""
+    owners = packages_distributions()
+    for room in ROOMS:
+        assert set(owners.get(room, ["citewell"])) == {"citewell"}
+
+
+def test_every_package_is_listed() -> None:
+    """Each folder with an __init__.py is installed."""
+    import tomllib
+
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for room in ROOMS
+        for path in (ROOT / room).rglob("__init__.py")
+    }
+    assert found == set(listed)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vectorstore.encoder import DEFAULT_SHA256, SentenceTransformerEncoder
+from vectorstore.errors import EncoderError
+from vectorstore.types import EncoderInput
+
+TEXT = "Penguins eat krill. The stock market fell sharply on Monday."
+INPUT = EncoderInput("A title (2026-03-14). ", TEXT, ((0, 19), (20, 60)))
+
+
+def test_the_model_is_the_official_one(real_encoder: SentenceTransformerEncoder) -> None:
+    """The fingerprint names model, precision and the weights' digest."""
+    assert real_encoder.fingerprint == f"all-MiniLM-L6-v2/fp32/{DEFAULT_SHA256[:16]}"
+    assert real_encoder.dimension == 384
+    assert real_encoder.max_tokens == 256
+
+
+def test_queries_are_near_what_answers_them(real_encoder: SentenceTransformerEncoder) -> None:
+    """A chunk about the question's subject is nearer than another one."""
+    query = real_encoder.encode_query("What do penguins feed on?")
+    near, far = real_encoder.encode_chunks(
+        [
+            EncoderInput("", "Penguins eat krill.", ()),
+            EncoderInput("", "The stock market fell sharply on Monday.", ()),
+        ]
+    )
+    assert query @ near.chunk > query @ far.chunk + 0.3
+
+
+def test_vectors_have_the_promised_shape(real_encoder: SentenceTransformerEncoder) -> None:
+    """Chunk vectors are float32 and sentence vectors float16, all of unit length."""
+    query = real_encoder.encode_query("What do penguins feed on?")
+    (embedding,) = real_encoder.encode_chunks([INPUT])
+    assert query.shape == embedding.chunk.shape == (384,)
+    assert query.dtype == embedding.chunk.dtype == np.float32
+    assert embedding.sentences.shape == (2, 384)
+    assert embedding.sentences.dtype == np.float16
+    assert np.linalg.norm(query) == pytest.approx(1, abs=1e-5)
+    assert np.linalg.norm(embedding.chunk) == pytest.approx(1, abs=1e-5)
+    norms = np.linalg.norm(embedding.sentences.astype(np.float32), axis=1)
+    assert norms == pytest.approx(np.ones(2), abs=1e-2)
+
+
+def test_a_sentences_vector_is_its_own(real_encoder: SentenceTransformerEncoder) -> None:
+    """Of two sentences in a chunk, the one that answers is nearer to the question."""
+    (embedding,) = real_encoder.encode_chunks([INPUT])
+    query = real_encoder.encode_query("What do penguins feed on?")
+    penguins, market = embedding.sentences.astype(np.float32) @ query
+    assert penguins > market + 0.2
+
+
+def test_the_order_and_the_company_do_not_matter(
+    real_encoder: SentenceTransformerEncoder,
+) -> None:
+    """An input has the same embedding alone and in a batch of others of other lengths."""
+    inputs = [
+        EncoderInput("T. ", "word " * length, ((0, 4),)) for length in (3, 200, 50, 1, 120, 7)
+    ]
+    together = real_encoder.encode_chunks([*inputs, INPUT])
+    (alone,) = real_encoder.encode_chunks([INPUT])
+    assert together[-1].chunk == pytest.approx(alone.chunk, abs=1e-5)
+    for entry, found in zip(inputs, together, strict=False):
+        (single,) = real_encoder.encode_chunks([entry])
+        assert found.chunk == pytest.approx(single.chunk, abs=1e-5)
+        first = found.sentences.astype(np.float32)
+        assert first == pytest.approx(single.sentences.astype(np.float32), abs=5e-3)
+
+
+def test_what_is_past_the_limit_has_a_zero_vector(
+    real_encoder: SentenceTransformerEncoder,
+) -> None:
+    """A sentence that the model did not read has no direction, and is not an error."""
+    text = "word " * 300 + "The end."
+    (embedding,) = real_encoder.encode_chunks([EncoderInput("", text, ((0, 4), (1500, 1508)))])
+    assert np.linalg.norm(embedding.sentences[0].astype(np.float32)) > 0.9
+    assert not embedding.sentences[1].any()
+
+
+def test_tokens_are_counted_without_special_ones(
+    real_encoder: SentenceTransformerEncoder,
+) -> None:
+    """Counting adds up over parts and never warns about length."""
+    assert real_encoder.count_tokens(["penguins eat krill", "", "word " * 1000]) == [4, 0, 1000]
+    assert real_encoder.count_tokens([]) == []
+
+
+def test_nothing_gives_nothing(real_encoder: SentenceTransformerEncoder) -> None:
+    """No input, no embedding."""
+    assert real_encoder.encode_chunks([]) == []
+
+
+def test_threads_may_share_it(real_encoder: SentenceTransformerEncoder) -> None:
+    """Queries encoded at the same time come out as they do one after the other."""
+    queries = [f"What about subject number {n}?" for n in range(8)]
+    alone = [real_encoder.encode_query(query) for query in queries]
+    found: dict[int, np.ndarray] = {}
+
+    def work(index: int) -> None:
+        found[index] = real_encoder.encode_query(queries[index])
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index, vector in enumerate(alone):
+        assert found[index] == pytest.approx(vector, abs=1e-5)
+
+
+def test_an_unknown_model_is_refused_without_a_download() -> None:
+    """A model that is not on this machine is an error that says what to give."""
+    with pytest.raises(EncoderError, match=r"'nobody/nothing'.*folder"):
+        _ = SentenceTransformerEncoder("nobody/nothing").fingerprint
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    """A folder that holds no safetensors is named in the error."""
+    with pytest.raises(EncoderError, match=r"holds no \.safetensors"):
+        SentenceTransformerEncoder(str(tmp_path)).load()
+
+
+def test_a_folder_with_broken_weights_is_refused(tmp_path: Path) -> None:
+    """A folder that only looks like a model gives an error of ours."""
+    (tmp_path / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        SentenceTransformerEncoder(str(tmp_path)).load()

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from vectorstore.errors import StoreError
+from vectorstore.lexical import LexicalIndex, analyze, content_terms
+from vectorstore.types import Filter
+
+ROWS = [
+    (1, "c1", date(2026, 1, 1), "Glaciers in the Alps are melting."),
+    (2, "c1", date(2026, 1, 31), "A glacier is a river of ice; glaciers move."),
+    (3, "c2", None, "Volcanoes erupt in Iceland, near glaciers."),
+]
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[LexicalIndex]:
+    """An index of three chunks in two collections."""
+    opened = LexicalIndex(tmp_path / "tantivy")
+    opened.apply([], ROWS)
+    yield opened
+    opened.close()
+
+
+def found(index: LexicalIndex, query: str, condition: Filter | None = None) -> list[int]:
+    """Return the numbers that are found, best first."""
+    return [number for number, _ in index.search(query, 10, condition or Filter())]
+
+
+def test_analyze_folds_and_stems() -> None:
+    """Terms are lower case, without accents, stemmed, in order."""
+    assert analyze("Kim’s troops visited") == ["kim", "s", "troop", "visit"]
+    assert analyze("Élysée MELTING") == ["elyse", "melt"]
+
+
+def test_content_terms_leave_the_form_of_a_question_out() -> None:
+    """Stop words and repetitions are not content."""
+    assert content_terms("How many troops has North Korea sent? Troops!") == [
+        "mani",
+        "troop",
+        "north",
+        "korea",
+        "sent",
+    ]
+    assert content_terms("What is it about?") == []
+
+
+def test_the_best_chunk_comes_first(index: LexicalIndex) -> None:
+    """A chunk that has the term twice scores higher than one that has it once."""
+    assert found(index, "glacier")[0] == 2
+    assert set(found(index, "What about the glaciers?")) == {1, 2, 3}
+    assert found(index, "erupting volcano") == [3]
+    scores = [score for _, score in index.search("glacier alps", 10, Filter())]
+    assert scores == sorted(scores, reverse=True)
+    assert min(scores) > 0
+
+
+def test_ties_are_broken_by_number(tmp_path: Path) -> None:
+    """Equal texts come in the order of their numbers."""
+    index = LexicalIndex(tmp_path)
+    index.apply([], [(n, "c1", None, "the same words") for n in (5, 2, 9)])
+    assert found(index, "words") == [2, 5, 9]
+    index.close()
+
+
+def test_a_query_of_stop_words_uses_them(index: LexicalIndex) -> None:
+    """Where a query has no content term, its other terms count."""
+    assert found(index, "is of") == [2]
+
+
+@pytest.mark.parametrize("query", ["?!", "zebra", "👩‍👩‍👧", 'text:"x" AND (', "* OR -zebra"])
+def test_odd_queries_find_nothing_and_fail_nowhere(index: LexicalIndex, query: str) -> None:
+    """A query is words, never syntax."""
+    assert found(index, query) == []
+
+
+def test_the_collection_filter_is_exact(index: LexicalIndex) -> None:
+    """Only chunks of the collections asked for are found; an empty tuple means none."""
+    assert set(found(index, "glacier", Filter(collections=("c1",)))) == {1, 2}
+    assert found(index, "glacier", Filter(collections=("c2",))) == [3]
+    assert found(index, "glacier", Filter(collections=("c",))) == []
+    assert found(index, "glacier", Filter(collections=())) == []
+
+
+def test_the_date_filter_includes_both_ends(index: LexicalIndex) -> None:
+    """A range of dates includes its ends and leaves out chunks without a date."""
+    first, last = date(2026, 1, 1), date(2026, 1, 31)
+    assert set(found(index, "glacier", Filter(None, first, last))) == {1, 2}
+    assert found(index, "glacier", Filter(None, date(2026, 1, 2), None)) == [2]
+    assert found(index, "glacier", Filter(None, None, date(2026, 1, 30))) == [1]
+    assert found(index, "glacier", Filter(("c2",), date.min, date.max)) == []
+
+
+def test_a_filter_does_not_change_scores(index: LexicalIndex) -> None:
+    """BM25 is the same with and without a filter."""
+    free = dict(index.search("glacier", 10, Filter()))
+    filtered = dict(index.search("glacier", 10, Filter(("c1",), date.min, date.max)))
+    assert filtered == {number: free[number] for number in (1, 2)}
+
+
+def test_applying_twice_changes_nothing(index: LexicalIndex) -> None:
+    """The outbox may be applied again after a crash."""
+    before = index.search("glacier", 10, Filter())
+    index.apply([], ROWS)
+    assert index.numbers() == {1, 2, 3}
+    assert index.search("glacier", 10, Filter()) == before
+    for _ in range(2):
+        index.apply([1], [])
+        assert index.numbers() == {2, 3}
+
+
+def test_idf_is_that_of_bm25(index: LexicalIndex) -> None:
+    """A rare term weighs more than a common one, and an unknown one most."""
+    weights = index.idf(["glacier", "volcano", "zebra"])
+    assert weights["volcano"] == pytest.approx(math.log(1 + (3 - 1 + 0.5) / (1 + 0.5)))
+    assert 0 <= weights["glacier"] < weights["volcano"] < weights["zebra"]
+
+
+def test_it_survives_a_close(tmp_path: Path) -> None:
+    """What was applied is found after the index was closed and opened again."""
+    index = LexicalIndex(tmp_path)
+    index.apply([], ROWS)
+    index.close()
+    again = LexicalIndex(tmp_path)
+    assert again.numbers() == {1, 2, 3}
+    again.close()
+
+
+def test_a_torn_index_is_refused(tmp_path: Path) -> None:
+    """A folder whose index cannot be read gives an error that names it."""
+    (tmp_path / "meta.json").write_text("{torn", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"lexical index in .* cannot be opened"):
+        LexicalIndex(tmp_path)
