@@ -63,6 +63,7 @@ $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing from requirements.lock: some minutes the first time"
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input --compile -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q app ingest vectorstore
 	@touch $@
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/run

@@ -19,7 +19,7 @@ from vectorstore.types import Article, ArticleHead, Chunk, Embedding, Encoder, E
 
 logger = logging.getLogger(__name__)
 
-GROUP_CHUNKS = 128  # chunks embedded and published together
+GROUP = 128  # articles and chunks to embed that are published together
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Sync:
                 whole = whole and item.uri is not None
             done += 1
             self._on_progress(Progress(done, total, item.where))
-            if sum(len(prepared.missing) for prepared in group) >= GROUP_CHUNKS:
+            if sum(1 + len(prepared.missing) for prepared in group) >= GROUP:
                 self._publish(group, tally)
                 group = []
         self._publish(group, tally)

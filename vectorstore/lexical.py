@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import tantivy
 
@@ -23,8 +24,8 @@ STOP_WORDS = frozenset(
     a about after again all also am an and any are as at be because been before being between
     both but by can could did do does doing down during each few for from further had has have
     having he her here hers herself him himself his how i if in into is it its itself just let
-    me more most much many my myself no nor not now of off on once only or other our ours ourselves out
-    over own please same shall she should so some such tell than that the their theirs them
+    many me more most much my myself no nor not now of off on once only or other our ours ourselves
+    out over own please same shall she should so some such tell than that the their theirs them
     themselves then there these they this those through to too under until up us very was we
     were what when where which while who whom whose why will with would you your yours yourself
     yourselves s t d ll re ve m don didn doesn isn wasn aren won couldn wouldn shouldn
@@ -117,7 +118,25 @@ class LexicalIndex:
         terms = content_terms(query) or list(dict.fromkeys(analyze(query)))
         if not terms or condition.collections == ():
             return []
-        must = [(tantivy.Occur.Must, self._any_of("text", terms))]
+        wanted = self._where(condition, self._any_of("text", terms))
+        searcher = self._index.searcher()
+        found = searcher.search(wanted, limit=top_k, count=False).hits
+        numbers = self._numbers(searcher, [address for _, address in found])
+        hits = [(number, float(score)) for number, (score, _) in zip(numbers, found, strict=True)]
+        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+
+    def count(self, condition: Filter) -> int:
+        """Return how many chunks the filter lets through."""
+        searcher = self._index.searcher()
+        if condition == Filter() or condition.collections == ():
+            return 0 if condition.collections == () else searcher.num_docs
+        wanted = self._where(condition, tantivy.Query.all_query())
+        found: Any = searcher.search(wanted, limit=1, count=True)  # its stub lacks count
+        return int(found.count)
+
+    def _where(self, condition: Filter, query: tantivy.Query) -> tantivy.Query:
+        """Join a query with the filter, which adds nothing to the score."""
+        must = [(tantivy.Occur.Must, query)]
         if condition.collections is not None:
             allowed = tantivy.Query.term_set_query(
                 self._schema, "collection", list(condition.collections)
@@ -132,11 +151,7 @@ class LexicalIndex:
                 _ordinal(condition.published_to),
             )
             must.append((tantivy.Occur.Must, tantivy.Query.const_score_query(dates, 0.0)))
-        searcher = self._index.searcher()
-        found = searcher.search(tantivy.Query.boolean_query(must), limit=top_k, count=False).hits
-        numbers = self._numbers(searcher, [address for _, address in found])
-        hits = [(number, float(score)) for number, (score, _) in zip(numbers, found, strict=True)]
-        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+        return tantivy.Query.boolean_query(must)
 
     def _any_of(self, field: str, terms: Sequence[str]) -> tantivy.Query:
         return tantivy.Query.boolean_query(

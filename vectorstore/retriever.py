@@ -20,6 +20,7 @@ from vectorstore.types import Encoder, Filter, Passage, Signals, Vector
 
 ALPHA = 0.5  # bench/retrieval.py --alpha prints what other values give
 CANDIDATES = 100  # from each index
+ATTEMPTS = 3  # a publication between hits and join makes a search look again
 PER_ARTICLE = 4  # passages of one article in one result list
 MAX_QUERY = 2_000  # characters; what is longer is not a question
 
@@ -28,12 +29,14 @@ MAX_QUERY = 2_000  # characters; what is longer is not a question
 class Retrieved:
     """The passages for one query, best first, with what answering needs beside them.
 
-    `idf` holds the weight of each of the query's content terms; `timings` are milliseconds.
+    `idf` holds the weight of each of the query's content terms; `searched` is how many chunks
+    were there to be found; `timings` are milliseconds.
     """
 
     passages: tuple[Passage, ...]
     query_vector: Vector
     idf: Mapping[str, float]
+    searched: int
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -64,16 +67,17 @@ class Retriever:
         start = time.perf_counter()
         vector = self._encoder.encode_query(query)
         encoded = time.perf_counter()
-        while True:
+        for _ in range(ATTEMPTS):
             generation = self._store.generation
             passages, idf = self._search(query, vector, top_k, condition)
             if generation == self._store.generation:
-                break  # else a publication fell between the hits and the join: look again
+                break
         timings = {
             "encode": (encoded - start) * 1e3,
             "retrieve": (time.perf_counter() - encoded) * 1e3,
         }
-        return Retrieved(tuple(passages), vector, idf, timings)
+        searched = self._store.lexical.count(condition)
+        return Retrieved(tuple(passages), vector, idf, searched, timings)
 
     def _search(
         self, query: str, vector: Vector, top_k: int, condition: Filter

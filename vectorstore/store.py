@@ -8,7 +8,6 @@ whatever was left.
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import uuid
@@ -200,7 +199,6 @@ def acquire_lock(folder: Path) -> FileLock:
             "server (citewell serve), which then takes commands from every terminal."
         )
         raise StoreLockedError(msg) from exc
-    (folder / "owner.pid").write_text(str(os.getpid()), encoding="utf-8")
     return lock
 
 

@@ -61,7 +61,7 @@ class Engine:
         yield PassagesFound(retrieved.passages)
         ranked = rank_sentences(question, retrieved)
         timings = {**retrieved.timings}
-        if probability(ranked) < self._threshold:
+        if probability(ranked, retrieved.searched) < self._threshold:
             yield Done("not_found", closest(retrieved.passages), timings | {"total": _since(start)})
             return
         numbering = Numbering()

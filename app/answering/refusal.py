@@ -2,7 +2,9 @@
 
 A logistic regression on three absolute signals of the best sentence: its cosine with the
 question, the share of the weight of the question's words that it holds, and the share that
-its passage holds. `bench/refusal.py` fits it on SQuAD 1.1 and prints what it gives.
+its passage holds; and on how many chunks were searched, since among many some are near by
+chance. `bench/refusal.py` fits it on SQuAD 1.1, over whole, middling and tiny sets of articles,
+and prints what it gives.
 """
 
 from __future__ import annotations
@@ -12,21 +14,28 @@ from collections.abc import Sequence
 
 from app.answering.extractive import Candidate
 
-COSINE, OVERLAP, COVERAGE, INTERCEPT = 13.52, 4.16, 2.16, -8.62
+COSINE, COSINE_SIZE, OVERLAP, COVERAGE, SIZE, INTERCEPT = 6.15, 1.16, 6.53, 2.63, -0.79, -5.55
 
 # Needed for an answer. bench/refusal.py prints the trade-off.
 THRESHOLD = 0.5
 
 
-def probability(ranked: Sequence[Candidate]) -> float:
-    """Return how probable it is, in [0, 1], that the best of the ranked sentences answers."""
+def probability(ranked: Sequence[Candidate], searched: int) -> float:
+    """Return how probable it is, in [0, 1], that the best of the ranked sentences answers.
+
+    Args:
+        ranked: The sentences of the passages, best first.
+        searched: How many chunks there were to be found.
+    """
     if not ranked:
         return 0.0
     best = ranked[0]
+    size = math.log1p(searched)
     logit = (
-        COSINE * best.cosine
+        (COSINE + COSINE_SIZE * size) * best.cosine
         + OVERLAP * best.overlap
         + COVERAGE * best.passage.signals.coverage
+        + SIZE * size
         + INTERCEPT
     )
     return 1.0 / (1.0 + math.exp(-logit))
