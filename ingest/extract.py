@@ -323,11 +323,19 @@ def _extract_html(data: bytes, name: str) -> Extracted:
     meta = {
         "author": page.author,
         "published": page.date,
-        "modified": modified,
+        "modified": _page_date(modified),
         "language": language,
         "url": page.url,
     }
     return _finish(title, blocks, meta)
+
+
+def _page_date(value: str | None) -> date | None:
+    """Return the date of a page's meta tag; what is not ISO 8601 there is not the editor's fault."""
+    try:
+        return parse_date(value)
+    except ArticleFormatError:
+        return None
 
 
 def _html_blocks(body: Any) -> list[Block]:  # noqa: ANN401 (trafilatura's lxml tree)

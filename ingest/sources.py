@@ -108,10 +108,13 @@ def _file(path: Path) -> Source:
 
 
 def _count(path: Path) -> int:
-    if path.suffix.lower() not in RECORDS or not path.is_file() or not os.access(path, os.R_OK):
-        return 1
-    with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())
+    try:
+        if path.suffix.lower() in RECORDS and path.is_file():
+            with path.open("rb") as file:
+                return sum(1 for line in file if line.strip())
+    except OSError:
+        pass  # reading it will say why
+    return 1
 
 
 def _items(path: Path, root: Path) -> Iterator[Item]:
@@ -151,10 +154,10 @@ def _read(path: Path, kind: str) -> bytes:
 def _records(path: Path, root: Path) -> Iterator[Item]:
     """Yield one item a line; a line is identified by its "uri", "id" or "url"."""
     where = str(path)
-    if not path.is_file():
-        yield Item(where, None, "record", path.stem, _raiser("is not a regular file."))
-        return
     try:
+        if not path.is_file():
+            yield Item(where, None, "record", path.stem, _raiser("is not a regular file."))
+            return
         with path.open("rb") as file:
             number = 0
             while line := file.readline(MAX_BYTES + 1):

@@ -124,10 +124,10 @@ def test_what_is_not_there_is_refused(page: Page) -> None:
 def test_hostile_input_stays_text(page: Page) -> None:
     """Markup typed by the reader, or written in an article, shows as words and runs nothing."""
     page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
-    ask(page, "<img src=x onerror=alert(1)> **what** is prompt injection?")
+    ask(page, "<b onclick=alert(1)>What is prompt injection?</b>")
     page.locator("a.cw-chip").first.wait_for(timeout=30_000)
-    expect(page.locator("#cw-chat img")).to_have_count(0)
-    expect(page.locator("#cw-chat")).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.locator("#cw-chat [data-testid=user] b")).to_have_count(0)
+    expect(page.locator("#cw-chat")).to_contain_text("<b onclick=alert(1)>What")
     page.locator("a.cw-chip").first.click()
     page.locator("#cw-source mark").wait_for()
     expect(page.locator("#cw-source")).to_contain_text("<script>alert(1)</script>")
