@@ -154,13 +154,20 @@ def fill(service: Service, folder: Path, name: str, records: Iterable[Record]) -
 
     The file stays, because taking it in again under the same name changes nothing.
     """
-    source = folder / f"{name}.jsonl"
-    with source.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    source = write_records(folder, name, records)
     report = service.ingest([str(source)], on_progress=_show_progress)
     if report.failed:
         sys.exit(f"{len(report.failed)} articles were not taken in: {report.failed[0]}")
     return report
+
+
+def write_records(folder: Path, name: str, records: Iterable[Record]) -> Path:
+    """Write articles as JSON Lines and return the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / f"{name}.jsonl"
+    with source.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    return source
 
 
 def _show_progress(progress: Progress) -> None:

@@ -175,7 +175,7 @@ def print_failures(store: Path, asked: Sequence[Asked]) -> None:
     rows = []
     for entry in wrong:
         retrieved = service.search(entry.question, TOP_K)
-        sure = probability(rank_sentences(entry.question, retrieved))
+        sure = probability(rank_sentences(entry.question, retrieved), retrieved.searched)
         said = " / ".join(entry.sentences) or "(refused)"
         wanted = " or ".join(entry.gold) or "(refusal)"
         verdict = "shown" if entry.shown else "no"

@@ -7,6 +7,7 @@ ranked by their best passage. `--grid` prints what other weights would have give
 
 from __future__ import annotations
 
+import os
 import re
 import string
 import sys
@@ -62,7 +63,7 @@ def open_cached(
     store: Path, questions: Sequence[Question], cache: Path
 ) -> tuple[Service, CachedQueries]:
     """Open a store whose retriever takes the questions' vectors from one batch."""
-    service = open_service(store, threads=2)
+    service = open_service(store, threads=os.cpu_count() or 1)
     queries = CachedQueries(service.encoder)
     queries.prepare([question.text for question in questions], cache)
     service._retriever._encoder = queries  # all else is the service that answers
@@ -285,12 +286,16 @@ def main() -> int:
     """Build or reuse both stores and print the figures."""
     parser = argument_parser(__doc__)
     parser.add_argument("--grid", action="store_true", help="print what other weights give")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="take every Nth SQuAD question only"
+    )
     options = parser.parse_args()
     with workplace(options.keep) as folder:
         questions = squad_questions(options.data)
         store = build("squad", options.data, folder)
         service, queries = open_cached(store, questions, folder / "squad-queries.npz")
-        print(f"\n## SQuAD 1.1 dev, {len(questions)} questions\n")
+        questions = questions[:: options.every]
+        print(f"\n## SQuAD 1.1 dev, {len(questions)} questions")
         met = print_figures(squad_figures(service, questions))
         texts = {record["uri"]: record["text"] for record in squad_records(options.data)}
         print_spans(service, questions, texts)
@@ -302,7 +307,7 @@ def main() -> int:
         questions = scifact_questions(options.data)
         store = build("scifact", options.data, folder)
         service, queries = open_cached(store, questions, folder / "scifact-queries.npz")
-        print(f"\n## SciFact dev, {len(questions)} claims\n")
+        print(f"\n## SciFact dev, {len(questions)} claims")
         met = print_figures(scifact_figures(service, questions)) and met
         if options.grid:
             print_alphas(service, queries, questions, DEPTH)

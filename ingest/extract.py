@@ -331,7 +331,7 @@ def _extract_html(data: bytes, name: str) -> Extracted:
 
 
 def _page_date(value: str | None) -> date | None:
-    """Return the date of a page's meta tag; what is not ISO 8601 there is not the editor's fault."""
+    """Return a meta tag's date; one that is not ISO 8601 is not the editor's fault: None."""
     try:
         return parse_date(value)
     except ArticleFormatError:
