@@ -1,0 +1,79 @@
+"""The demo questions, asked of the demo articles with the real model: floors that CI keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.conftest import ROOT, Server
+
+QUESTIONS = [
+    json.loads(line)
+    for line in (ROOT / "examples" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def answers(server: Server) -> dict[str, Any]:
+    """The answer to every demo question, by id."""
+    result = server.citewell("ask", "--batch", ROOT / "examples" / "questions.jsonl")
+    assert result.returncode == 0, result.stderr
+    return {answer["id"]: answer for answer in map(json.loads, result.stdout.splitlines())}
+
+
+def test_every_gold_answer_stands_in_its_article(server: Server) -> None:
+    """Each answerable question's gold words are in the text extracted from its article."""
+    for question in QUESTIONS:
+        if question["article"]:
+            article = server.citewell_json("articles", "show", question["article"], "--json")
+            assert any(gold in article["text"] for gold in question["answer"]), question["id"]
+
+
+def test_the_shown_answers_hold_the_gold(answers: dict[str, Any]) -> None:
+    """At least 24 of 44 first sentences and 32 of 44 shown answers hold the gold words."""
+    asked = [question for question in QUESTIONS if question["answer"]]
+    first = shown = 0
+    for question in asked:
+        texts = [sentence["text"] for sentence in answers[question["id"]]["sentences"]]
+        hits = [any(gold in text for gold in question["answer"]) for text in texts]
+        first += bool(hits and hits[0])
+        shown += any(hits)
+    assert len(asked) == 44
+    assert first >= 24
+    assert shown >= 32
+
+
+def test_off_topic_questions_are_refused(answers: dict[str, Any]) -> None:
+    """Every question about something else altogether gets not_found."""
+    wrong = [
+        question["question"]
+        for question in QUESTIONS
+        if question["id"].startswith("off") and answers[question["id"]]["outcome"] != "not_found"
+    ]
+    assert wrong == []
+
+
+def test_every_citation_of_every_answer_is_verbatim(
+    answers: dict[str, Any], server: Server
+) -> None:
+    """No quote of any answer differs from its article by a character."""
+    texts: dict[str, str] = {}
+    for answer in answers.values():
+        for citation in answer["citations"]:
+            article_id = citation["article_id"]
+            if article_id not in texts:
+                texts[article_id] = server.citewell_json("articles", "show", article_id, "--json")[
+                    "text"
+                ]
+            quoted = texts[article_id][citation["start"] : citation["end"]]
+            assert quoted == citation["quote"]
+
+
+def test_the_examples_are_what_was_promised() -> None:
+    """There are at least 16 articles, in Markdown, HTML and text."""
+    suffixes = [path.suffix for path in Path(ROOT / "examples" / "articles").iterdir()]
+    assert len(suffixes) >= 16
+    assert {".md", ".html", ".txt"} == set(suffixes)
