@@ -57,7 +57,7 @@ clean: ## remove the environment and the caches, not the data
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Citewell needs Python 3.11 or newer; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "On Debian: apt install python3-venv"; exit 1; }
 
 $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing from requirements.lock: some minutes the first time"

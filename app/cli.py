@@ -20,7 +20,7 @@ import typer
 from vectorstore.errors import CitewellError, QuestionError
 
 if TYPE_CHECKING:
-    from ingest.sync import Progress
+    from ingest.report import Progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -265,7 +265,7 @@ def _batch_id(line: str) -> Any:  # noqa: ANN401 (whatever the line has)
 def _answer_text(answer: dict[str, Any]) -> str:
     lines: list[str] = []
     if answer["outcome"] == "not_found":
-        lines.append("The articles do not say.")
+        lines.append(answer["text"])
         if answer["closest"]:
             lines.append("\nThe closest articles:")
             lines += [f"  {_named(head)}" for head in answer["closest"]]
@@ -375,6 +375,3 @@ def main() -> None:
     except CitewellError as exc:
         typer.echo(f"citewell: {exc}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("citewell: interrupted; what was published stays.", err=True)
-        sys.exit(130)

@@ -13,7 +13,7 @@ from typing import Any
 from app.answering.answer import gather
 from app.answering.wire import Json, answer_json, head_json, passage_json
 from app.service import Service
-from ingest.sync import Progress
+from ingest.report import Progress
 from vectorstore.errors import QuestionError
 
 Emit = Callable[[Progress], None]

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.sync import Progress
+from ingest.report import Progress
 from vectorstore import errors
 from vectorstore.errors import CitewellError, ServerError
 
@@ -61,20 +61,23 @@ def listen(folder: Path) -> socket.socket:
     return listener
 
 
-def control_app(service: Service) -> Starlette:
-    """Return the application that runs commands for whoever may open the socket."""
+def control_app(service: Callable[[], Service]) -> Starlette:
+    """Return the application that runs commands for whoever may open the socket.
+
+    `service` waits until the service is there.
+    """
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import StreamingResponse
     from starlette.routing import Route
 
-    from app.commands import execute
-
     async def command(request: Request) -> StreamingResponse:
         arguments = await request.json()
 
+        from app.commands import execute  # heavy, and needed with the first command only
+
         def run(emit: Callable[[Progress], None]) -> Any:  # noqa: ANN401 (JSON)
-            return execute(service, request.path_params["name"], arguments, emit)
+            return execute(service(), request.path_params["name"], arguments, emit)
 
         return StreamingResponse(_lines(run), media_type="application/x-ndjson")
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from filelock import BaseFileLock
+
 from app.answering.answer import Event
 from app.answering.engine import Engine
 from app.settings import Settings
+from ingest.report import IngestReport, Progress
 from ingest.split import SPLITTER
-from ingest.sync import IngestReport, Progress, Sync
+from ingest.sync import Sync
 from vectorstore.catalogue import Collection
 from vectorstore.encoder import SentenceTransformerEncoder
 from vectorstore.errors import UnknownNameError
@@ -26,15 +29,18 @@ class Service:
     Args:
         settings: Where the data are, which encoder, how sure an answer must be.
         threads: CPU threads for encoding: 1 beside a server, all there are in bulk.
+        lock: The data folder's lock, where the caller has taken it already.
 
     Raises:
         StoreError: The data folder is in use, damaged, or was built differently.
     """
 
-    def __init__(self, settings: Settings, threads: int = 1) -> None:
+    def __init__(
+        self, settings: Settings, threads: int = 1, lock: BaseFileLock | None = None
+    ) -> None:
         self.encoder = SentenceTransformerEncoder(settings.encoder, threads)
         fingerprint = {"encoder": self.encoder.fingerprint, "splitter": SPLITTER}
-        self.store = Store(settings.data_dir, fingerprint)
+        self.store = Store(settings.data_dir, fingerprint, lock=lock)
         self._retriever = Retriever(self.store, self.encoder)
         self._engine = Engine(self.store, self._retriever, settings.threshold)
         self._writing = threading.Lock()
@@ -87,7 +93,10 @@ class Service:
         if len(found) > 1:
             msg = f"{len(found)} collections have an article {name!r}. Name one with --collection."
             raise UnknownNameError(msg)
-        return self.store.catalogue.article(found[0].id if found else name)
+        if not found:
+            msg = f"There is no article {name!r}. See: citewell articles list"
+            raise UnknownNameError(msg)
+        return self.store.catalogue.article(found[0].id)
 
     def remove(self, names: Sequence[str], collection: str | None = None) -> list[ArticleHead]:
         """Remove articles by id or uri, all or none, and return what was removed.

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.answering.refusal import THRESHOLD
 from vectorstore.errors import SettingsError
 
 PREFIX = "CITEWELL_"
@@ -33,7 +34,7 @@ class Settings(BaseSettings):
         "model cache, or a folder.",
     )
     threshold: float = Field(
-        default=0.5,
+        default=THRESHOLD,
         ge=0,
         le=1,
         description="How probable it must be that the best sentence answers; below it the answer "

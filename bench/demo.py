@@ -32,7 +32,7 @@ ANSWERED = {  # question -> what the first sentence must hold
     "When did Kim last visit Russia?": "2023",
 }
 REFUSED = (
-    "Who won the Champions League final in 2021?",
+    "Who won the 2018 World Cup?",
     "How do I reset my VPN password?",
 )
 # Words of lines that belong to the page, in ../shared/articles and in examples/articles.
@@ -175,7 +175,8 @@ def print_failures(store: Path, asked: Sequence[Asked]) -> None:
     rows = []
     for entry in wrong:
         retrieved = service.search(entry.question, TOP_K)
-        sure = probability(rank_sentences(entry.question, retrieved), retrieved.searched)
+        ranked = rank_sentences(entry.question, retrieved)
+        sure = probability(ranked, retrieved.searched) if ranked else 0.0
         said = " / ".join(entry.sentences) or "(refused)"
         wanted = " or ".join(entry.gold) or "(refusal)"
         verdict = "shown" if entry.shown else "no"

@@ -22,6 +22,11 @@ MAX_BYTES = 20_000_000  # of one article as it is read
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2060\ufeff\ud800-\udfff]")
 _SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.DOTALL | re.IGNORECASE)
 _HIDDEN_TAG = re.compile(r"<(?P<end>/?)(?:script|style)\b", re.IGNORECASE)
+# What a browser shows on a line of its own, or after one.
+_BREAKING_TAG = re.compile(
+    r"</?(?:p|div|br|li|ul|ol|tr|t[dh]|table|h[1-6]|d[tdl]|blockquote|section|article)\b[^>]*>",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»)\]]*$")
 
 
@@ -159,10 +164,11 @@ def _finish(title: object, blocks: Sequence[Block], meta: Mapping[str, Any]) -> 
 
 def _names(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
-        value = re.split(r"\s*;\s*", value)
+        value = value.split(";")
     if not isinstance(value, list):
         return ()
-    return tuple(_clean(name) for name in value if _clean(name))
+    names = (_clean(name) for name in value if isinstance(name, str))
+    return tuple(name for name in names if name)
 
 
 def _clean(value: object) -> str:
@@ -193,7 +199,7 @@ def _extract_text(text: str, name: str) -> Extracted:
     title = name
     first = paragraphs[0] if paragraphs else ""
     titled = len(first) <= 150 and not _SENTENCE_END.search(first) and len(paragraphs) > 1
-    if titled and re.match(r"\s*[^\n]+\n\s*\n", text):
+    if titled and re.match(r"[^\n]+\n\s*\n", text.lstrip()):
         title, paragraphs = first, paragraphs[1:]
     return _finish(title, [Block(paragraph) for paragraph in paragraphs], {})
 
@@ -223,8 +229,12 @@ def _extract_markdown(text: str, name: str) -> Extracted:
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as exc:
         msg = f"has front matter that is not YAML: {exc}"
         raise ArticleFormatError(msg) from exc
+    if not meta:
+        body = text  # what stands between two rules at the top is text, if it is no mapping
     blocks = _markdown_blocks(body)
     title = meta.get("title")
+    if not isinstance(title, str | int | float | date):
+        title = None  # a YAML list or mapping is no title
     if blocks and blocks[0].heading and (not title or blocks[0].text == str(title)):
         title, blocks = blocks[0].text, blocks[1:]
     return _finish(title or name, blocks, meta)
@@ -264,6 +274,8 @@ def _inline_text(block: Any) -> str:  # noqa: ANN401 (a markdown-it SyntaxTreeNo
             hidden = not tag["end"]
         elif hidden:
             continue
+        elif node.type == "html_inline" and _BREAKING_TAG.match(node.content):
+            parts.append(" ")
         elif node.type in {"text", "code_inline"}:
             parts.append(node.content)
         elif node.type in {"softbreak", "hardbreak"}:
@@ -291,7 +303,7 @@ def table_row(header: Sequence[str], row: Sequence[str]) -> str:
 def _strip_tags(markup: str) -> str:
     from lxml import html
 
-    bare = _SCRIPT.sub("", markup)
+    bare = _BREAKING_TAG.sub("\n", _SCRIPT.sub("", markup))
     return html.fromstring(f"<div>{bare}</div>").text_content() if bare.strip() else ""
 
 
@@ -343,27 +355,27 @@ def _html_blocks(body: Any) -> list[Block]:  # noqa: ANN401 (trafilatura's lxml 
     for element in body:
         if element.tag == "table":
             blocks += _html_table(element)
-        elif element.tag in {"list", "quote", "div"} and len(element):
-            if (element.text or "").strip():
-                blocks.append(Block(element.text))
-            blocks += _html_blocks(element)
         else:
-            for line_break in element.iter("lb"):
-                line_break.tail = f"\n{line_break.tail or ''}"
-            text = "".join(element.itertext())
-            if element.tag != "quote":  # code keeps its lines; elsewhere only <br> breaks one
-                text = re.sub(r"[ \t]*\n[ \t]*", "\n", text)
-            blocks.append(Block(text, element.tag == "head"))
+            blocks.append(Block(_element_text(element), element.tag == "head"))
         if (element.tail or "").strip():
             blocks.append(Block(element.tail))
     return blocks
+
+
+def _element_text(element: Any) -> str:  # noqa: ANN401 (an element of trafilatura's tree)
+    """Return an element's text; line breaks and inner blocks part its lines, not its words."""
+    for inner in element.iter("lb", "item", "p", "list", "quote", "row", "cell"):
+        if inner is not element:
+            inner.text = f"\n{inner.text or ''}"
+            inner.tail = f"\n{inner.tail or ''}"
+    return "".join(element.itertext())
 
 
 def _html_table(table: Any) -> list[Block]:  # noqa: ANN401 (trafilatura's lxml tree)
     header: list[str] = []
     blocks = []
     for row in table.iter("row"):
-        cells = ["".join(cell.itertext()) for cell in row.iter("cell")]
+        cells = [_element_text(cell) for cell in row.iter("cell")]
         if not header and all(cell.get("role") == "head" for cell in row.iter("cell")):
             header = cells
         elif any(cell.strip() for cell in cells):

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ingest.extract import MAX_BYTES, too_large
@@ -74,31 +75,41 @@ def open_source(argument: str) -> Source:
         if path.is_file():
             return _file(path.resolve())
     except OSError as exc:
-        msg = f"{argument} cannot be read: {exc.strerror or exc}"
+        msg = f"cannot be read: {exc.strerror or exc}"
         raise SourceError(msg) from exc
     if "://" in argument:
-        msg = f"{argument} is a web address; this version takes in files and folders."
+        msg = "is a web address; this version takes in files and folders."
         raise SourceError(msg)
-    msg = f"{argument} does not exist. Give a file or a folder."
+    msg = "does not exist. Give a file or a folder."
     raise SourceError(msg)
 
 
 def _folder(root: Path) -> Source:
-    def refuse(error: OSError) -> None:
-        raise error  # a folder that cannot be listed must not look empty
-
+    lost: list[OSError] = []  # a folder that cannot be listed must not look empty
     paths: list[Path] = []
-    for folder, folders, names in os.walk(root, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for folder, folders, names in os.walk(root, onerror=lost.append):
+        folders[:] = sorted(name for name in folders if _is_read(Path(folder) / name))
         paths += [Path(folder) / name for name in sorted(names) if not name.startswith(".")]
     articles = [path for path in paths if path.suffix.lower() not in ASSETS]
     return Source(
         root=str(root),
-        items=(item for path in articles for item in _items(path, root)),
-        total=sum(_count(path) for path in articles),
+        items=chain(
+            map(_unlisted, lost), (item for path in articles for item in _items(path, root))
+        ),
+        total=len(lost) + sum(_count(path) for path in articles),
         whole=True,
         skipped=len(paths) - len(articles),
     )
+
+
+def _is_read(folder: Path) -> bool:
+    """Whether a folder may hold articles: not if it is hidden, or a store of ours."""
+    return not folder.name.startswith(".") and not (folder / "catalogue.sqlite3").exists()
+
+
+def _unlisted(error: OSError) -> Item:
+    where = str(error.filename)
+    return Item(where, None, "", where, _raiser(f"cannot be listed: {error.strerror}."))
 
 
 def _file(path: Path) -> Source:

@@ -143,12 +143,15 @@ def _runs(
     counts = iter(count_tokens([text[s.start : s.end] for _, found in paragraphs for s in found]))
     runs: list[list[Unit]] = [[]]
     listing = False  # whether a list of sources is being passed over
+    # Without headings nothing says where such a list ends: it is believed near the end only.
+    late = 0 if headings else len(text) * 2 // 3
     for start, sentences in paragraphs:
         heading = start in headings
         paragraph = text[sentences[0].start : sentences[-1].end]
-        listing = is_reference_title(paragraph) or (listing and not heading)
+        titled = is_reference_title(paragraph) and start >= late
+        listing = titled or (listing and not heading)
         units = _units(text, sentences, counts, heading, count_tokens, budget)
-        if listing or is_reference_list(paragraph):
+        if listing or (start >= late and is_reference_list(paragraph)):
             units = [None]
         for unit in units:
             if unit is None:

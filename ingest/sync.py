@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.extract import Extracted, extract
+from ingest.report import Failure, IngestReport, Progress
 from ingest.sources import Item, Source, digest, open_source
 from ingest.split import split
 from vectorstore.catalogue import Known, Publication
@@ -20,41 +21,6 @@ from vectorstore.types import Article, ArticleHead, Chunk, Embedding, Encoder, E
 logger = logging.getLogger(__name__)
 
 GROUP = 128  # articles and chunks to embed that are published together
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An input that was not taken in, and why."""
-
-    source: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class IngestReport:
-    """What one run did, in articles; `chunks` counts those that were embedded.
-
-    `vanished` are the uris that the sources no longer hold and that were kept (no prune).
-    """
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    failed: tuple[Failure, ...] = ()
-    vanished: tuple[str, ...] = ()
-    skipped: int = 0
-    chunks: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run has come, in articles."""
-
-    done: int
-    total: int
-    name: str
 
 
 @dataclass
@@ -133,6 +99,7 @@ class Sync:
         group: list[_Prepared] = []
         whole = source.whole
         for item in source.items:
+            waiting = len(group)
             try:
                 prepared = self._prepare(item, source, known, seen)
                 if prepared is None:
@@ -142,12 +109,16 @@ class Sync:
             except IngestError as exc:
                 tally.failed.append(Failure(item.where, str(exc)))
                 whole = whole and item.uri is not None
-            done += 1
-            self._on_progress(Progress(done, total, item.where))
             if sum(1 + len(prepared.missing) for prepared in group) >= GROUP:
                 self._publish(group, tally)
+                done += len(group)
                 group = []
+            elif len(group) == waiting:
+                done += 1  # nothing to publish
+            self._on_progress(Progress(done, total, item.where))
         self._publish(group, tally)
+        done += len(group)
+        self._on_progress(Progress(done, total, source.root))
         if whole:
             self._clear(source, known, seen, prune, tally)
         return done
@@ -166,11 +137,17 @@ class Sync:
         uri = str(item.uri)
         old = known.get(uri)
         if old is not None:
-            self._check_owner(old, source, item)
+            rival = _rival(old, source, item)
             if old.source_sha256 == sha256:
-                if old.source != source.root:
+                if old.source != source.root and rival is None:  # the folder has moved
                     self._store.catalogue.note_source(old.head.id, source.root, sha256)
                 return None
+            if rival is not None:
+                msg = (
+                    f"would replace {uri!r}, which came from {rival}. "
+                    "Ingest it into another --collection, or rename one of the two."
+                )
+                raise ArticleFormatError(msg)
         article, headings = self._to_article(uri, extract(data, item.kind, item.name))
         if old is not None and old.head == article.head:
             self._store.catalogue.note_source(old.head.id, source.root, sha256)
@@ -182,18 +159,6 @@ class Sync:
         kept = self._store.catalogue.chunk_ids(article.head.id)
         missing = tuple(chunk for chunk in chunks if chunk.id not in kept)
         return _Prepared(article, chunks, missing, source.root, sha256, new=old is None)
-
-    def _check_owner(self, old: Known, source: Source, item: Item) -> None:
-        """Refuse to replace a file's article by another folder's file of the same name."""
-        if old.source == source.root or item.kind == "record":
-            return
-        other = Path(old.source) / old.head.uri
-        if other.is_file():
-            msg = (
-                f"would replace {old.head.uri!r}, which came from {other}. "
-                "Ingest it into another --collection, or rename one of the two."
-            )
-            raise ArticleFormatError(msg)
 
     def _to_article(self, uri: str, found: Extracted) -> tuple[Article, frozenset[int]]:
         identity = f"{self._collection}\0{uri}".encode("utf-8", "surrogatepass")
@@ -249,6 +214,20 @@ class Sync:
             tally.removed += len(gone)
         elif gone:
             tally.vanished += [head.uri for head in gone]
+
+
+def _rival(old: Known, source: Source, item: Item) -> Path | None:
+    """Return the other file that an article of the same name came from, if it is still there.
+
+    A web address names the same article wherever it is found; a file's path or a record's bare
+    id does not.
+    """
+    if old.source == source.root or "://" in old.head.uri:
+        return None
+    other = Path(old.source)
+    if item.kind != "record":
+        other /= old.head.uri
+    return other if other.is_file() else None
 
 
 def embed(encoder: Encoder, group: Iterable[_Prepared]) -> dict[str, Embedding]:

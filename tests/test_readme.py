@@ -53,7 +53,9 @@ def test_every_make_target_is_documented() -> None:
         assert f"make {target}" in README
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/api/v1/articles/{article_id}"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/api/v1/answers", "/api/v1/articles/{article_id}"]
+)
 def test_every_endpoint_is_documented(path: str) -> None:
     """Each HTTP endpoint stands in the README."""
     assert path in README
@@ -63,6 +65,11 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
     """Relative links and images of the README exist."""
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_nothing_was_left_to_fill_in() -> None:
+    """No placeholder of a number or an answer is left."""
+    assert "@@" not in README
 
 
 def test_no_lock_names_an_index() -> None:

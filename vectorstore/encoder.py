@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH_SIZE = 32
+AT_ONCE = 256  # chunks, at 0.4 MB each until their sentences are pooled
 
 
 class SentenceTransformerEncoder:
@@ -145,8 +146,12 @@ class SentenceTransformerEncoder:
         A sentence's vector is pooled over its own tokens; the context in front reaches it
         only through attention.
         """
-        if not inputs:
-            return []
+        found: list[Embedding] = []
+        for start in range(0, len(inputs), AT_ONCE):  # each holds the vectors of all its tokens
+            found += self._encode(inputs[start : start + AT_ONCE])
+        return found
+
+    def _encode(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         texts = [entry.context + entry.text for entry in inputs]
         outputs: Any = self._model.encode(
             texts,

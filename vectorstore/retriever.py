@@ -18,7 +18,7 @@ from vectorstore.lexical import analyze, content_terms
 from vectorstore.store import Store, embedding_context
 from vectorstore.types import Encoder, Filter, Passage, Signals, Vector
 
-ALPHA = 0.5  # bench/retrieval.py --alpha prints what other values give
+ALPHA = 0.5  # bench/quality.py --grid prints what other values give
 CANDIDATES = 100  # from each index
 ATTEMPTS = 3  # a publication between hits and join makes a search look again
 PER_ARTICLE = 4  # passages of one article in one result list
@@ -118,8 +118,8 @@ class Retriever:
         ranked = sorted(scores, key=lambda number: (-scores[number], number))
         located: list[Located] = []
         picked: list[Located] = []
-        for start in range(0, len(ranked), 4 * top_k):
-            group = ranked[start : start + 4 * top_k]
+        for start in range(0, len(ranked), 2 * top_k):
+            group = ranked[start : start + 2 * top_k]
             found = self._store.catalogue.locate(group)
             located += [found[number] for number in group if number in found]
             picked = pick(located, top_k)
@@ -145,7 +145,7 @@ def check_query(query: str) -> str:
     Raises:
         QuestionError: It is blank or longer than MAX_QUERY characters.
     """
-    query = query.strip()
+    query = query.encode("utf-8", "replace").decode().strip()  # no lone surrogates
     if not query:
         msg = "The question is empty. Ask something."
         raise QuestionError(msg)

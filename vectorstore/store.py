@@ -16,12 +16,13 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock
 
 from vectorstore.catalogue import Catalogue, OutboxEntry, Publication
 from vectorstore.dense import DenseIndex
-from vectorstore.errors import IndexMismatchError, StoreLockedError
+from vectorstore.errors import IndexMismatchError, StoreError
 from vectorstore.lexical import ANALYZER, LexicalIndex
+from vectorstore.lock import acquire_lock
 from vectorstore.types import ArticleHead
 
 GROUP = 2_000  # outbox entries that an index applies with one commit
@@ -43,6 +44,7 @@ class Store:
         folder: The data folder, created if there is none.
         fingerprint: How articles are embedded and split; kept at the first opening.
         on_step: Called after each of STEPS, for tests that inject faults.
+        lock: The folder's lock, where the caller has taken it already.
 
     Raises:
         StoreLockedError: Another process has the store open.
@@ -54,12 +56,13 @@ class Store:
         folder: Path,
         fingerprint: Mapping[str, str],
         on_step: Callable[[str], None] = lambda _: None,
+        lock: BaseFileLock | None = None,
     ) -> None:
         self.folder = folder
         self._on_step = on_step
         self._publishing = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = acquire_lock(folder)
+        self._closed = False
+        self._lock = lock or acquire_lock(folder)
         try:
             self.catalogue = Catalogue(folder / "catalogue.sqlite3")
             self._check(fingerprint)
@@ -131,6 +134,7 @@ class Store:
     def publish(self, publications: Sequence[Publication]) -> None:
         """Make the given versions of their articles the current ones, all together."""
         with self._publishing:
+            self._refuse_if_closed()
             self.catalogue.stage(publications)
             self._on_step("staged")
             self._follow()
@@ -141,9 +145,15 @@ class Store:
     def remove(self, article_ids: Sequence[str]) -> None:
         """Take articles from readers, then from the indexes and the catalogue."""
         with self._publishing:
+            self._refuse_if_closed()
             self.catalogue.retire(article_ids)
             self._on_step("flipped")
             self._sweep()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            msg = f"The store in {self.folder} was closed meanwhile. Run the command again."
+            raise StoreError(msg)
 
     def _sweep(self) -> None:
         self.catalogue.orphan()
@@ -177,29 +187,13 @@ class Store:
     def close(self) -> None:
         """Close the indexes cleanly and let another process have the store."""
         with self._publishing:
+            if self._closed:
+                return
+            self._closed = True
             self.dense.close()
             self.lexical.close()
             self.catalogue.close()
             self._lock.release()
-
-
-def acquire_lock(folder: Path) -> FileLock:
-    """Take the data folder for this process; the system frees it when the process ends.
-
-    Raises:
-        StoreLockedError: Another process has it.
-    """
-    # not of the thread: any may close the store
-    lock = FileLock(folder / "lock", mode=0o600, thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as exc:
-        msg = (
-            f"Another citewell process is using {folder}. Wait until it ends, or start the "
-            "server (citewell serve), which then takes commands from every terminal."
-        )
-        raise StoreLockedError(msg) from exc
-    return lock
 
 
 def _runs(entries: Iterable[OutboxEntry]) -> Iterable[tuple[str, str, list[int]]]:

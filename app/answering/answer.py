@@ -8,6 +8,8 @@ from typing import Literal
 
 from vectorstore.types import ArticleHead, Filter, Passage
 
+NOT_FOUND = "The articles do not say."
+
 Outcome = Literal["answered", "partial", "not_found"]
 
 Support = Literal["verbatim", "service"]
@@ -113,6 +115,8 @@ class Answer:
     @property
     def text(self) -> str:
         """The sentences, one after the other, each followed by its citation numbers."""
+        if self.outcome == "not_found":
+            return NOT_FOUND
         return " ".join(
             sentence.text + "".join(f" [{number}]" for number in sentence.citations)
             for sentence in self.sentences

@@ -7,7 +7,7 @@ from urllib.parse import quote as percent_encode
 from app.answering.answer import Citation
 from vectorstore.types import ArticleHead, Passage, Sentence
 
-LONG_QUOTE = 300  # characters; longer ones are found by their first and last words
+LONG_QUOTE = 100  # characters; longer ones are found by their first and last words
 EDGE_WORDS = 5
 
 
@@ -43,14 +43,14 @@ def sentence_text(passage: Passage, sentence: Sentence) -> str:
 
 
 def link_to_quote(article: ArticleHead, quote: str) -> str | None:
-    """Return the article's web address with a text fragment for the quote, if it has one.
+    """Return the article's web address, if it has one, with a text fragment for the quote.
 
-    WICG Scroll To Text Fragment: `#:~:text=words` or `#:~:text=first,last`. An address that
-    has a fragment of its own keeps it.
+    An empty quote gives the bare address; an address that has a fragment of its own keeps it.
+    WICG Scroll To Text Fragment: `#:~:text=words` or `#:~:text=first,last`.
     """
-    if article.url is None:
-        return None
     words = quote.split()
+    if article.url is None or not words:
+        return article.url
     if len(quote) > LONG_QUOTE and len(words) > 2 * EDGE_WORDS:
         parts = [" ".join(words[:EDGE_WORDS]), " ".join(words[-EDGE_WORDS:])]
     else:

@@ -53,7 +53,7 @@ class Engine:
     def _events(self, question: str, condition: Filter) -> Iterator[Event]:
         start = time.perf_counter()
         yield Started(f"q{uuid.uuid4().hex}", question, question, condition)
-        if reply := own_reply(question, self._store.catalogue.heads(condition)):
+        if reply := own_reply(question, lambda: self._store.catalogue.heads(condition)):
             yield from _service_sentences(reply)
             yield Done("answered", (), {"total": _since(start)})
             return
@@ -61,7 +61,7 @@ class Engine:
         yield PassagesFound(retrieved.passages)
         ranked = rank_sentences(question, retrieved)
         timings = {**retrieved.timings}
-        if probability(ranked, retrieved.searched) < self._threshold:
+        if not ranked or probability(ranked, retrieved.searched) < self._threshold:
             yield Done("not_found", closest(retrieved.passages), timings | {"total": _since(start)})
             return
         numbering = Numbering()
@@ -75,9 +75,7 @@ class Engine:
 
 def closest(passages: tuple[Passage, ...]) -> tuple[ArticleHead, ...]:
     """Return the articles of the best passages, each once, at most CLOSEST."""
-    heads = {passage.article.id: passage.article for passage in reversed(passages)}
-    order = dict.fromkeys(passage.article.id for passage in passages)
-    return tuple(heads[article_id] for article_id in order)[:CLOSEST]
+    return tuple(dict.fromkeys(passage.article for passage in passages))[:CLOSEST]
 
 
 def _quoted(index: int, candidate: Candidate, numbering: Numbering) -> SentenceReleased:

@@ -17,7 +17,7 @@ from app.answering.span import Span, SpanFinder
 from vectorstore.retriever import Retrieved, coverage
 from vectorstore.types import Passage, Sentence
 
-# Weights of the four, and WORTH, chosen on SQuAD 1.1: bench/answers.py --grid prints the others.
+# Weights of the four, and WORTH, chosen on SQuAD 1.1: bench/quality.py --grid prints the others.
 PASSAGE, COSINE, OVERLAP, KIND = 0.5, 1.0, 0.6, 0.15
 SHOWN = 3
 WORTH = 0.8  # of the best sentence's score; weaker sentences are not shown
@@ -72,5 +72,6 @@ def choose(ranked: Sequence[Candidate]) -> list[Candidate]:
     """Return up to SHOWN sentences: the best, then others in the order of their articles."""
     if not ranked:
         return []
-    lead, *others = [c for c in ranked[:SHOWN] if c.score >= WORTH * ranked[0].score]
+    lead = ranked[0]
+    others = [c for c in ranked[1:SHOWN] if c.score >= WORTH * lead.score]
     return [lead, *sorted(others, key=lambda c: (c.passage.rank, c.sentence.start))]

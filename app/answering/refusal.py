@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from app.answering.extractive import Candidate
 
-COSINE, COSINE_SIZE, OVERLAP, COVERAGE, SIZE, INTERCEPT = 6.15, 1.16, 6.53, 2.63, -0.79, -5.55
+COSINE, COSINE_SIZE, OVERLAP, COVERAGE, SIZE, INTERCEPT = 4.83, 1.44, 3.67, 5.22, -0.83, -5.64
 
 # Needed for an answer. bench/refusal.py prints the trade-off.
 THRESHOLD = 0.5
@@ -24,11 +24,9 @@ def probability(ranked: Sequence[Candidate], searched: int) -> float:
     """Return how probable it is, in [0, 1], that the best of the ranked sentences answers.
 
     Args:
-        ranked: The sentences of the passages, best first.
+        ranked: The sentences of the passages, best first; at least one.
         searched: How many chunks there were to be found.
     """
-    if not ranked:
-        return 0.0
     best = ranked[0]
     size = math.log1p(searched)
     logit = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vectorstore.types import ArticleHead
 
@@ -27,18 +27,18 @@ _ABOUT = re.compile(
 TITLES = 5
 
 
-def own_reply(question: str, articles: Sequence[ArticleHead]) -> list[str]:
+def own_reply(question: str, articles: Callable[[], Sequence[ArticleHead]]) -> list[str]:
     """Return the sentences of a reply to a greeting, thanks or a question about Citewell.
 
-    Empty when the question is about something else. `articles` are those the reader may see,
-    newest first.
+    Empty when the question is about something else. `articles` gives those the reader may see,
+    newest first; it is called only for a reply that names some.
     """
     if _THANKS.match(question):
         return ["You are welcome.", "Ask another question whenever you like."]
     if _GREETING.match(question):
-        return ["Hello!", *_about(articles)]
+        return ["Hello!", *_about(articles())]
     if _ABOUT.match(question):
-        return _about(articles)
+        return _about(articles())
     return []
 
 

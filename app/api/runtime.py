@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from vectorstore.errors import CitewellError
+from vectorstore.errors import CitewellError, ServerError
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from app.service import Service
     from app.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 STAGES = ("page", "store", "encoder")
 
@@ -19,11 +24,13 @@ STAGES = ("page", "store", "encoder")
 class Runtime:
     """Starts the service step by step in a thread of its own, while the port answers already."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lock: BaseFileLock) -> None:
         self.settings = settings
         self.done: dict[str, bool] = dict.fromkeys(STAGES, False)
         self.failure: str | None = None
-        self._service: Future[Service] = Future()
+        self._lock = lock
+        self._opened: Service | None = None
+        self._warm: Future[Service] = Future()
 
     @property
     def ready(self) -> bool:
@@ -36,33 +43,40 @@ class Runtime:
         Raises:
             CitewellError: The store or the encoder could not be opened.
         """
-        return self._service.result()
+        return self._warm.result()
 
     def start(self, build_page: Callable[[], None], on_failure: Callable[[], None]) -> None:
         """Build the page, then open the store, then load the encoder."""
 
         def work() -> None:
-            service = None
             try:
                 build_page()
                 self.done["page"] = True
                 from app.service import Service
 
-                service = Service(self.settings)
+                self._opened = Service(self.settings, lock=self._lock)
                 self.done["store"] = True
-                service.encoder.load()
+                self._opened.encoder.load()
                 self.done["encoder"] = True
-                self._service.set_result(service)
+                self._warm.set_result(self._opened)
             except CitewellError as exc:
-                self.failure = str(exc)
-                self._service.set_exception(exc)
-                if service is not None:
-                    service.close()
+                self._fail(exc)
+                on_failure()
+            except Exception as exc:  # whatever it is, nobody shall wait for it for ever
+                logger.exception("the service could not be started")
+                self._fail(ServerError(f"Starting failed: {exc!r}. Report it with the log."))
                 on_failure()
 
         threading.Thread(target=work, name="start", daemon=True).start()
 
+    def _fail(self, error: CitewellError) -> None:
+        self.failure = str(error)
+        self._warm.set_exception(error)
+
     def close(self) -> None:
-        """Close the service if it was opened."""
-        if self._service.done() and self._service.exception() is None:
-            self._service.result().close()
+        """Close the store if it was opened; what still waits for the service is told so."""
+        if not self._warm.done():
+            self._fail(ServerError("The server is shutting down."))
+            self.failure = None  # that is no failure
+        if self._opened is not None:
+            self._opened.close()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
 import sys
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 from starlette.responses import HTMLResponse, JSONResponse
@@ -17,7 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.guard import Guard
 from app.api.runtime import Runtime
+from app.control import control_app, listen
 from vectorstore.errors import ServerError
+from vectorstore.lock import acquire_lock
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -84,11 +86,14 @@ class Front:
 
     async def _live(self, inner: FastAPI, begun: asyncio.Event) -> None:
         """Hold the page's own lifespan, on which Gradio's queue depends, in one task."""
-        async with inner.router.lifespan_context(inner):
-            self._inner = inner
+        try:
+            async with inner.router.lifespan_context(inner):
+                self._inner = inner
+                begun.set()
+                if self._stopping is not None:
+                    await self._stopping.wait()
+        finally:
             begun.set()
-            if self._stopping is not None:
-                await self._stopping.wait()
 
 
 def build(runtime: Runtime) -> FastAPI:
@@ -103,7 +108,7 @@ def bind(port: int) -> socket.socket:
     """Return a listening socket on loopback.
 
     Raises:
-        ServerError: The port is taken.
+        ServerError: The port is taken or not allowed.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -111,7 +116,9 @@ def bind(port: int) -> socket.socket:
         listener.bind((HOST, port))
     except OSError as exc:
         listener.close()
-        msg = f"Port {port} on {HOST} is taken. Stop what uses it, or choose another: --port 7861"
+        taken = exc.errno == errno.EADDRINUSE
+        why = "is taken. Stop what uses it, or choose" if taken else f"({exc.strerror}). Choose"
+        msg = f"Port {port} on {HOST} {why} another: --port 7861"
         raise ServerError(msg) from exc
     listener.listen(128)
     return listener
@@ -121,28 +128,26 @@ def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then close the store cleanly.
 
     Raises:
+        StoreLockedError: Another process has the data folder.
         ServerError: The port is taken, or the service could not be started.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     listener = bind(settings.port)
-    runtime = Runtime(settings)
+    runtime = Runtime(settings, acquire_lock(settings.data_dir))
     front = Front(runtime)
-    config = uvicorn.Config(
-        Guard(front),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-        lifespan="on",
+    server = uvicorn.Server(_config(Guard(front), lifespan="on"))
+    # Commands may come from now on; they wait until the service is there.
+    control = uvicorn.Server(_config(control_app(runtime.service), lifespan="off"))
+    commands = threading.Thread(
+        target=control.run, kwargs={"sockets": [listen(settings.data_dir)]}, daemon=True
     )
-    server = uvicorn.Server(config)
-    control: list[uvicorn.Server] = []
 
     def stop(*_: object) -> None:
         server.should_exit = True
 
     # uvicorn raises the signal that ended it once more: it must not end us before we have closed.
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
 
     def build_page() -> None:
         while not server.started and not server.should_exit:
@@ -150,34 +155,28 @@ def run(settings: Settings) -> None:
         front.attach(build(runtime))
         _say(f"Citewell is at http://{HOST}:{listener.getsockname()[1]}")
 
-    def open_socket() -> None:
-        from app.control import control_app, listen
-
-        service = runtime.service()
-        _say("Ready for questions.")
-        control_config = uvicorn.Config(
-            control_app(service), log_level="warning", access_log=False, lifespan="off"
-        )
-        control.append(uvicorn.Server(control_config))
-        control[0].run(sockets=[listen(settings.data_dir)])
-
-    def open_socket_or_leave() -> None:
-        from vectorstore.errors import CitewellError
-
-        with suppress(CitewellError):  # the failure is reported where the server ends
-            open_socket()
-
     _say("Starting Citewell …")
+    commands.start()
     runtime.start(build_page, stop)
-    threading.Thread(target=open_socket_or_leave, name="control", daemon=True).start()
     try:
         server.run(sockets=[listener])
     finally:
-        for running in control:
-            running.should_exit = True
-        runtime.close()
+        control.should_exit = True
+        runtime.close()  # a command that is under way ends with an error of the closed store
+        commands.join(2 * GRACE)
     if runtime.failure:
         raise ServerError(runtime.failure)
+
+
+def _config(app: ASGIApp, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        lifespan=lifespan,
+    )
 
 
 def _say(text: str) -> None:

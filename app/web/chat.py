@@ -6,6 +6,7 @@ under a policy without inline scripts and without eval, so it has no gr.HTML and
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from app.api.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 Update = tuple[Any, list[Message]]  # of the composer and of the conversation
@@ -127,4 +130,7 @@ def answer_stream(runtime: Runtime, question: str, history: list[Message]) -> It
                 yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
     except CitewellError as exc:
         answer.fail(str(exc))
+    except Exception:  # the reader must get the composer back, the operator the reason
+        logger.exception("an answer failed")
+        answer.fail("The answer failed; the server's log says why.")
     yield _idle(), [*said, {"role": "assistant", "content": answer.html}]

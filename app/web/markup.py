@@ -11,6 +11,7 @@ import re
 from html import escape
 
 from app.answering.answer import (
+    NOT_FOUND,
     AnswerSentence,
     Citation,
     Degraded,
@@ -88,14 +89,14 @@ def citation_href(citation: Citation) -> str:
 
 def _not_found(closest: tuple[ArticleHead, ...]) -> str:
     if not closest:
-        return notice_markup("The articles do not say: there are none yet.")
+        return notice_markup(f"{NOT_FOUND} There are none yet.")
     items = "".join(
         f'<li><a class="cw-article" href="#article/{head.id}">{_text(head.title)}</a>'
         f"{f' ({head.published.isoformat()})' if head.published else ''}</li>"
         for head in closest
     )
-    said = "The articles do not say. The closest are:"
-    return f'{notice_markup(said)}<ul class="cw-closest">{items}</ul>'
+    said = notice_markup(f"{NOT_FOUND} The closest are:")
+    return f'{said}<ul class="cw-closest">{items}</ul>'
 
 
 def _text(text: str) -> str:

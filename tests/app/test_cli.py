@@ -167,10 +167,33 @@ def test_health_and_the_article(server: Server) -> None:
     assert httpx.get(f"{server.url}/readyz").json()["ready"] is True
     head = server.citewell_json("articles", "list", "--json")["articles"][0]
     article = httpx.get(f"{server.url}/api/v1/articles/{head['article_id']}").json()
-    assert article["title"] == head["title"]
+    assert (article["title"], article["link"]) == (head["title"], head["url"])
     missing = httpx.get(f"{server.url}/api/v1/articles/none")
     assert missing.status_code == 404
     assert missing.headers["content-type"] == "application/problem+json"
+
+
+def test_the_stream_tells_an_answer(server: Server) -> None:
+    """Server-sent events are numbered, begin with start, carry whole citations, end with done."""
+    asked = {"question": "How many tree species are there on Earth?"}
+    reply = httpx.post(f"{server.url}/api/v1/answers", json=asked)
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    frames = [dict(line.split(": ", 1) for line in frame.split("\n"))
+              for frame in reply.text.strip().split("\n\n")]  # fmt: skip
+    assert [int(frame["id"]) for frame in frames] == list(range(len(frames)))
+    names = [frame["event"] for frame in frames]
+    assert (names[:3], names[-1]) == (["start", "passages", "sentence"], "done")
+    sentence = json.loads(frames[2]["data"])
+    assert sentence["citations"][0]["quote"] == sentence["text"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"question": " "}, 422), ({"question": "why?", "collection": "nope"}, 404), ({}, 422)],
+)
+def test_a_bad_question_is_a_problem(server: Server, body: dict[str, str], status: int) -> None:
+    """A question that cannot be answered is refused with its status before any stream."""
+    assert httpx.post(f"{server.url}/api/v1/answers", json=body).status_code == status
 
 
 def test_gradios_own_routes_are_guarded(server: Server) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.control import Remote, _lines, _read, is_running, listen, short_path
-from ingest.sync import Progress
+from ingest.report import Progress
 from vectorstore.errors import QuestionError, ServerError
 
 

@@ -525,3 +525,49 @@ def test_any_record_is_read_or_refused(value: dict[str, object]) -> None:
 def test_any_front_matter_is_read_or_refused(value: dict[str, object]) -> None:
     """Front matter with fields of any type raises nothing but ArticleFormatError."""
     check(f"---\n{json.dumps(value)}\n---\nText.".encode(), "markdown")
+
+
+@pytest.mark.parametrize(
+    ("kind", "markup", "expected"),
+    [
+        ("markdown", "| a |\n|---|\n| 12<br>34 |", "a: 12 34"),
+        ("markdown", "<table><tr><td>12</td><td>34</td></tr></table>", "12\n34"),
+        ("markdown", "Line one<br>line two", "Line one line two"),
+        ("markdown", "<div><p>First.</p><p>Second.</p></div>", "First.\nSecond."),
+        ("markdown", "A <b>bo</b>ld word", "A bold word"),
+    ],
+)
+def test_what_a_browser_parts_stays_parted(kind: str, markup: str, expected: str) -> None:
+    """Cells, lines and blocks are never glued together: 12 and 34 do not become 1234."""
+    assert extract(markup.encode(), kind, "n").text == expected
+
+
+def test_a_pages_cells_and_items_stay_parted() -> None:
+    """In HTML too, line breaks within cells and nested lists part their words."""
+    filler = (
+        "<p>" + "The harbour was built a long time ago, and it is still in use today. " * 6 + "</p>"
+    )
+    page = (
+        f"<html><body><article><h1>T</h1>{filler}"
+        "<ul><li>Parent item<ul><li>Child A 12</li><li>Child B 34</li></ul></li></ul>"
+        f"<table><tr><th>a</th><th>b</th></tr><tr><td>12<br>13</td><td>x</td></tr></table>{filler}"
+        "</article></body></html>"
+    )
+    text = extract(page.encode(), "html", "n").text
+    assert "1213" not in text
+    assert "itemChild" not in text
+    assert "12Child" not in text
+    assert "Child B 34" in text
+
+
+def test_text_between_rules_is_no_front_matter() -> None:
+    """A Markdown file that opens with a rule keeps what stands before the next one."""
+    found = extract(b"---\nOnce upon a time\n---\nThe rest of it.\n", "markdown", "n")
+    assert (found.title, found.text) == ("Once upon a time", "The rest of it.")
+
+
+def test_blanks_are_read_in_linear_time() -> None:
+    """A megabyte of blanks at the start, or in an author's name, takes no time to speak of."""
+    extract(b" " * 1_000_000 + b"A title\n\nSome text.", "text", "n")
+    record = {"text": "Some text.", "author": "A" + " " * 1_000_000 + "B"}
+    extract(json.dumps(record).encode(), "record", "n")

@@ -440,3 +440,28 @@ def test_a_tiny_model_still_gets_chunks() -> None:
     """A limit below any sensible budget ends in chunks, not in an endless cut."""
     article = make_article("One sentence of some words. Another one.")
     check_form(article, split(article, (), HashEncoder().count_tokens, 8))
+
+
+def test_a_line_that_reads_sources_does_not_hide_the_rest() -> None:
+    """Without headings, a list of sources is believed in the last third only."""
+    first = "The river Po is long.\n\nSources\n\nThe Po has two sources.\n\nIt is 652 km long."
+    assert cited(first) == [
+        "The river Po is long.", "Sources", "The Po has two sources.", "It is 652 km long.",
+    ]  # fmt: skip
+    last = "The river Po is long. " * 9 + "\n\nSources\n\nThe Atlas of Rivers, 1999."
+    assert set(cited(last)) == {"The river Po is long."}
+
+
+def test_a_paragraph_of_sources_is_not_cited() -> None:
+    """A closing paragraph that begins with "Sources:" is in no chunk."""
+    assert (
+        cited("It is 652 km long. " * 9 + "\n\nSources: Atlas of Rivers.")
+        == ["It is 652 km long."] * 9
+    )
+
+
+def cited(text: str) -> list[str]:
+    """Return the sentences of an article's chunks."""
+    head = ArticleHead(id="a", uri="u", title="T", sha256="0" * 64, collection="c")
+    chunks = split(Article(head, text), frozenset(), HashEncoder().count_tokens, 256)
+    return [text[s.start : s.end] for chunk in chunks for s in chunk.sentences]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ingest import extract, sources
-from ingest.sync import IngestReport, Progress, Sync
+from ingest.report import IngestReport, Progress
+from ingest.sync import Sync
 from tests.fakes import HashEncoder, crash
 from vectorstore.retriever import Retriever
 from vectorstore.store import Store
@@ -253,7 +254,8 @@ def test_a_source_that_is_not_there_is_a_failure(library: Library) -> None:
     report = library.sync(library.folder / "nowhere", library.folder)
     assert report.added == 1
     assert len(report.failed) == 1
-    assert "nowhere does not exist" in report.failed[0].error
+    assert report.failed[0].source.endswith("nowhere")
+    assert "does not exist" in report.failed[0].error
 
 
 def test_broken_characters_stop_nothing(library: Library) -> None:
@@ -415,14 +417,16 @@ def test_collections_may_hold_the_same_article(library: Library) -> None:
 
 
 def test_progress_counts_every_item(library: Library) -> None:
-    """Progress is told after each item, failed ones too, and ends at the total."""
+    """Progress is told for each item, counts it when it is done, and ends at the total."""
     for name in "abc":
         library.write(f"{name}.txt", f"Glaciers of {name}.")
     library.write("d.txt", b"")
     library.write("e.jsonl", records({"id": "e", "text": "E."}, {"id": "f", "text": "F."}))
     told: list[Progress] = []
     Sync(library.store, library.encoder, library.collection, told.append).run([str(library.folder)])
-    assert [progress.done for progress in told] == [1, 2, 3, 4, 5, 6]
+    counted = [progress.done for progress in told]
+    assert counted == sorted(counted)
+    assert (len(counted), counted[-1]) == (7, 6)
     assert {progress.total for progress in told} == {6}
     assert told[0].name == str((library.folder / "a.txt").resolve())
 
@@ -452,7 +456,7 @@ def test_a_run_that_was_cut_off_is_completed_by_the_next(
         pass
 
     def stop(progress: Progress) -> None:
-        if progress.done == 200:
+        if progress.done >= 128:
             raise Stop
 
     with pytest.raises(Stop):
@@ -482,3 +486,57 @@ def test_no_article_is_an_empty_report(library: Library) -> None:
     report = library.sync(prune=True)
     assert counts(report) == (0, 0, 0, 0)
     assert (report.failed, report.vanished, report.chunks) == ((), (), 0)
+
+
+def test_records_of_two_files_with_the_same_ids_do_not_replace_each_other(
+    store: Store, encoder: HashEncoder, tmp_path: Path
+) -> None:
+    """A bare id is its file's own: a second file that uses it too is told, and loses nothing."""
+    for name, word in (("a", "apples"), ("b", "pears")):
+        (tmp_path / f"{name}.jsonl").write_text(f'{{"id": 1, "text": "There were {word} here."}}\n')
+    collection = store.catalogue.create_collection("c")
+    sync = Sync(store, encoder, collection)
+    assert sync.run([str(tmp_path / "a.jsonl")]).added == 1
+    report = sync.run([str(tmp_path / "b.jsonl")])
+    assert "would replace '1'" in report.failed[0].error
+    assert store.catalogue.article(store.catalogue.heads()[0].id).text == "There were apples here."
+
+
+def test_a_copy_of_a_folder_changes_nothing(
+    store: Store, encoder: HashEncoder, tmp_path: Path
+) -> None:
+    """The same files in another folder are unchanged, not rivals."""
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text("There were apples here.")
+    sync = Sync(store, encoder, store.catalogue.create_collection("c"))
+    assert sync.run([str(tmp_path / "one")]).added == 1
+    report = sync.run([str(tmp_path / "two")])
+    assert (report.unchanged, report.failed) == (1, ())
+
+
+def test_progress_is_full_when_the_work_is_done(
+    store: Store, encoder: HashEncoder, tmp_path: Path
+) -> None:
+    """The last report of progress comes after the last article is published."""
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.txt").write_text(f"There were {number} apples here.")
+    seen: list[tuple[int, int]] = []
+
+    def note(progress: Progress) -> None:
+        seen.append((progress.done, len(store.catalogue.heads())))
+
+    Sync(store, encoder, store.catalogue.create_collection("c"), note).run([str(folder)])
+    assert seen[-1] == (5, 5)
+    assert all(done <= published for done, published in seen)
+
+
+def test_a_data_folder_within_the_source_is_passed_over(
+    store: Store, encoder: HashEncoder, tmp_path: Path
+) -> None:
+    """Ingesting a folder that holds the data folder takes in the articles, not the indexes."""
+    (tmp_path / "a.txt").write_text("There were apples here.")
+    report = Sync(store, encoder, store.catalogue.create_collection("c")).run([str(tmp_path)])
+    assert (report.added, report.failed) == (1, ())

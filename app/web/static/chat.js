@@ -4,19 +4,22 @@
 // #cite/<article>/<version>/<start>/<end>; #article/<article> opens an article as a whole.
 // Offsets count code points, as Python does, not UTF-16 units.
 
-const articles = new Map(); // id -> promise of the article
+const articles = new Map(); // address and version -> promise of the article
 
-function fetchArticle(id) {
-  if (!articles.has(id)) {
-    const found = fetch(`/api/v1/articles/${encodeURIComponent(id)}`).then((reply) => {
+function fetchArticle({ id, version, start, end }) {
+  const place = start === undefined ? "" : `?start=${start}&end=${end}`;
+  const address = `/api/v1/articles/${encodeURIComponent(id)}${place}`;
+  const key = `${address} ${version}`;
+  if (!articles.has(key)) {
+    const found = fetch(address).then((reply) => {
       if (!reply.ok) throw new Error(reply.status === 404 ? "gone" : `status ${reply.status}`);
       return reply.json();
     });
-    found.catch(() => articles.delete(id));
-    articles.set(id, found);
-    setTimeout(() => articles.delete(id), 60_000); // an article may be updated
+    found.catch(() => articles.delete(key));
+    articles.set(key, found);
+    setTimeout(() => articles.delete(key), 60_000); // an article may be updated
   }
-  return articles.get(id);
+  return articles.get(key);
 }
 
 function parse(anchor) {
@@ -50,7 +53,7 @@ function close() {
   opener?.focus();
 }
 
-function header(article, quote) {
+function header(article) {
   const top = make("header");
   const shut = make("button", "cw-close", "×");
   shut.type = "button";
@@ -61,27 +64,22 @@ function header(article, quote) {
     top.append(make("h2", "", article.title));
     const facts = [article.published, ...article.authors].filter(Boolean).join(" · ");
     top.append(make("p", "cw-facts", facts || "undated"));
-    top.append(original(article, quote));
+    top.append(original(article));
   }
   return top;
 }
 
-function original(article, quote) {
-  if (!/^https?:\/\//i.test(article.url || "")) return make("p", "cw-facts", article.uri);
-  const link = make("a", "", "Open the original at the passage");
-  // Scroll To Text Fragment: "," "&" and "-" are syntax there.
-  const encoded = (words) => encodeURIComponent(words).replace(/-/g, "%2D");
-  const words = quote.split(/\s+/);
-  const text =
-    quote.length > 300 && words.length > 10
-      ? `${encoded(words.slice(0, 5).join(" "))},${encoded(words.slice(-5).join(" "))}`
-      : encoded(words.join(" "));
-  const joint = article.url.includes("#") ? ":~:" : "#:~:";
-  link.href = quote ? `${article.url}${joint}text=${text}` : article.url;
-  link.target = "_blank";
-  link.rel = "noopener noreferrer";
+function original(article) {
   const line = make("p", "cw-facts");
-  line.append(link);
+  if (/^https?:\/\//i.test(article.link || "")) {
+    const link = make("a", "", "Open the original at the passage");
+    link.href = article.link;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    line.append(link);
+  } else {
+    line.textContent = article.uri;
+  }
   return line;
 }
 
@@ -117,27 +115,29 @@ async function open(anchor) {
   opener = anchor;
   pane.hidden = false;
   document.body.classList.add("cw-open");
+  pane.replaceChildren(header(null), make("p", "cw-notice", "Loading …"));
   try {
-    const article = await fetchArticle(target.id);
+    const article = await fetchArticle(target);
+    if (opener !== anchor) return; // another chip was clicked meanwhile
     const whole = target.start === undefined;
     const current = whole || article.sha256.startsWith(target.version);
-    const quote =
-      whole || !current ? "" : [...article.text].slice(target.start, target.end).join("");
-    const parts = [header(article, quote)];
+    const quoted = !whole && current;
+    const parts = [header(article)];
     if (!current) {
       const said = "This article has changed since it was cited; ask again for its present words.";
       parts.push(make("p", "cw-notice", said));
     }
-    parts.push(body(article.text, quote ? target.start : 0, quote ? target.end : 0));
+    parts.push(body(article.text, quoted ? target.start : 0, quoted ? target.end : 0));
     pane.replaceChildren(...parts);
     pane.scrollTop = 0;
     pane.querySelector("mark")?.scrollIntoView({ block: "center" });
   } catch (error) {
+    if (opener !== anchor) return;
     const said =
       error.message === "gone"
         ? "This article is no longer among the articles."
         : "The article could not be loaded. Is Citewell still running?";
-    pane.replaceChildren(header(null, ""), make("p", "cw-notice", said));
+    pane.replaceChildren(header(null), make("p", "cw-notice", said));
   }
   pane.focus({ preventScroll: true });
 }
@@ -169,7 +169,7 @@ async function hint(event) {
   const target = parse(anchor);
   anchor.setAttribute("aria-label", `Source ${anchor.textContent}`);
   try {
-    const article = await fetchArticle(target.id);
+    const article = await fetchArticle(target);
     const quote = [...article.text].slice(target.start, target.end).join("");
     const date = article.published ? `, ${article.published}` : "";
     if (article.sha256.startsWith(target.version)) {

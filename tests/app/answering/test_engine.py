@@ -143,3 +143,22 @@ def test_the_json_has_the_documented_fields(engine: Engine) -> None:
         "chunk_id", "article_id", "uri", "title", "text", "start", "end", "published", "score",
         "rank",
     } <= answer["passages"][0].keys()  # fmt: skip
+
+
+def test_an_ordinary_question_reads_no_list_of_articles(
+    engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a reply that names articles reads them: with many, that would take long."""
+    monkeypatch.setattr(store.catalogue, "heads", lambda *_: pytest.fail("the articles were read"))
+    assert ask(engine, "When was the harbour bridge opened?").outcome == "answered"
+
+
+def test_threshold_zero_over_nothing_is_no_answer(store: Store, encoder: HashEncoder) -> None:
+    """Where there is no sentence at all, no threshold makes an answer of it."""
+    answer = ask(Engine(store, Retriever(store, encoder), 0.0), "Is there anything?")
+    assert (answer.outcome, answer.text) == ("not_found", "The articles do not say.")
+
+
+def test_broken_characters_in_a_question_are_replaced(engine: Engine) -> None:
+    """A question with a lone surrogate is answered or refused, never an error."""
+    assert ask(engine, "When was the \ud800 harbour bridge opened?").outcome == "answered"
