@@ -26,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help needs a third of the time
     help="Ask your articles; every sentence of the answer is cited.",
 )
 articles_app = typer.Typer(no_args_is_help=True, help="List, show and remove articles.")
@@ -134,7 +135,7 @@ def ingest(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in articles: new ones are added, changed ones updated, the rest left alone."""
+    """Take in articles: add the new, update the changed."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -181,7 +182,7 @@ def ask(
     batch: BatchOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer a question from the articles, with a citation for every sentence."""
+    """Answer a question, with a citation for every sentence."""
     _ask_or_search("ask", "question", question, batch, as_json, _answer_text, collection=collection)
 
 

@@ -48,6 +48,7 @@ from sklearn.metrics import roc_auc_score
 from app.answering import refusal
 from app.answering.engine import TOP_K
 from app.answering.extractive import rank_sentences
+from app.settings import Settings
 from ingest.split import SPLITTER
 from ingest.sync import Sync
 from vectorstore.retriever import Retrieved, Retriever
@@ -299,7 +300,7 @@ def print_shares(rows: Sequence[Row], chances: np.ndarray) -> None:
             for at in THRESHOLDS
         ]
         table.append([group, f"{yes.sum()} / {no.sum()}", f"{area:.3f}", *cells])
-    heads = [f"{at}{' (shipped)' if at == refusal.THRESHOLD else ''}" for at in THRESHOLDS]
+    heads = [f"{at}{' (shipped)' if at == Settings().threshold else ''}" for at in THRESHOLDS]
     print_table(["group", "answerable / not", "AUC", *heads], table)
 
 

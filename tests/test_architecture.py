@@ -66,7 +66,9 @@ def test_each_heavy_library_has_one_door(library: str) -> None:
     assert not strangers
 
 
-@pytest.mark.parametrize("modules", ["app.cli", "app.cli, app.control", "app.cli, ingest.report"])
+@pytest.mark.parametrize(
+    "modules", ["app.cli", "app.cli, app.control, app.settings, ingest.report"]
+)
 def test_the_command_line_imports_nothing_heavy(modules: str) -> None:
     """`citewell --help`, and a command beside the server, load none of the heavy libraries."""
     code = f"import sys, {modules}; print([m for m in {sorted(DOORS)} if m in sys.modules])"

@@ -16,9 +16,6 @@ from app.answering.extractive import Candidate
 
 COSINE, COSINE_SIZE, OVERLAP, COVERAGE, SIZE, INTERCEPT = 4.83, 1.44, 3.67, 5.22, -0.83, -5.64
 
-# Needed for an answer. bench/refusal.py prints the trade-off.
-THRESHOLD = 0.5
-
 
 def probability(ranked: Sequence[Candidate], searched: int) -> float:
     """Return how probable it is, in [0, 1], that the best of the ranked sentences answers.

@@ -142,13 +142,15 @@ def test_a_web_address_is_refused() -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
 def test_a_folder_that_cannot_be_listed_is_not_empty(tmp_path: Path) -> None:
-    """A folder without permission is an error, lest its articles look vanished."""
+    """A folder without permission is an item that fails, so that nothing in it looks vanished."""
     locked = tmp_path / "locked"
     write(locked / "a.md")
     locked.chmod(0)
     try:
-        with pytest.raises(SourceError, match="Permission denied"):
-            open_source(str(tmp_path))
+        (item,) = items(tmp_path)
+        assert item.uri is None
+        with pytest.raises(ArticleFormatError, match="Permission denied"):
+            item.read()
     finally:
         locked.chmod(0o700)
 

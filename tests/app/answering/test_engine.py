@@ -6,7 +6,6 @@ import pytest
 
 from app.answering.answer import Answer, Done, PassagesFound, SentenceReleased, Started, gather
 from app.answering.engine import Engine
-from app.answering.refusal import THRESHOLD
 from app.answering.wire import answer_json, event_json
 from app.settings import Settings
 from tests.fakes import HashEncoder, put
@@ -24,7 +23,7 @@ def engine(store: Store, encoder: HashEncoder) -> Engine:
     """An engine over two articles in two collections."""
     put(store, "bridge", HARBOUR, FERRIES, collection="news")
     put(store, "secret", "The vault code is changed every Monday.", collection="internal")
-    return Engine(store, Retriever(store, encoder), THRESHOLD)
+    return Engine(store, Retriever(store, encoder), Settings().threshold)
 
 
 def ask(engine: Engine, question: str, condition: Filter | None = None) -> Answer:
@@ -78,7 +77,9 @@ def test_what_is_not_there_is_not_answered(engine: Engine) -> None:
 
 def test_an_empty_store_answers_nothing(store: Store, encoder: HashEncoder) -> None:
     """Without articles every question is not_found and nothing is closest."""
-    answer = ask(Engine(store, Retriever(store, encoder), THRESHOLD), "Is there anything?")
+    answer = ask(
+        Engine(store, Retriever(store, encoder), Settings().threshold), "Is there anything?"
+    )
     assert (answer.outcome, answer.closest) == ("not_found", ())
 
 
@@ -121,11 +122,6 @@ def test_the_threshold_decides(store: Store, encoder: HashEncoder) -> None:
     for threshold, outcome in ((0.0, "answered"), (1.0, "not_found")):
         engine = Engine(store, Retriever(store, encoder), threshold)
         assert ask(engine, "Who composed the bridge?").outcome == outcome
-
-
-def test_the_shipped_threshold_is_the_settings_default() -> None:
-    """The setting's default is the threshold that the figures chose."""
-    assert Settings().threshold == THRESHOLD
 
 
 def test_the_json_has_the_documented_fields(engine: Engine) -> None:

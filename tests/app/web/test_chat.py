@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from app.answering.engine import Engine
-from app.answering.refusal import THRESHOLD
 from app.api.runtime import Runtime
+from app.settings import Settings
 from app.web.chat import answer_stream
 from tests.fakes import HashEncoder, put
 from vectorstore.errors import EncoderError
@@ -49,7 +49,7 @@ class Broken:
 def runtime(store: Store, encoder: HashEncoder) -> Runtime:
     """A runtime over one article."""
     put(store, "bridge", "The harbour bridge opened in 1932.")
-    return cast(Runtime, Ready(Engine(store, Retriever(store, encoder), THRESHOLD)))
+    return cast(Runtime, Ready(Engine(store, Retriever(store, encoder), Settings().threshold)))
 
 
 def test_the_question_shows_at_once_and_the_answer_grows(runtime: Runtime) -> None:
