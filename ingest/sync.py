@@ -13,8 +13,9 @@ from ingest.extract import Extracted, extract
 from ingest.report import Failure, IngestReport, Progress
 from ingest.sources import Item, Source, digest, open_source
 from ingest.split import split
-from vectorstore.catalogue import Known, Publication
+from vectorstore.catalogue import Known
 from vectorstore.errors import ArticleFormatError, IngestError, SourceError
+from vectorstore.publication import Publication
 from vectorstore.store import Store, embedding_context
 from vectorstore.types import Article, ArticleHead, Chunk, Embedding, Encoder, EncoderInput
 

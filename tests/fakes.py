@@ -9,7 +9,7 @@ from datetime import date
 
 import numpy as np
 
-from vectorstore.catalogue import Publication
+from vectorstore.publication import Publication
 from vectorstore.store import Store, embedding_context
 from vectorstore.types import (
     Article,

@@ -32,10 +32,13 @@ DOORS = {
     "typer": ["app/cli.py"],
     "sqlalchemy": [
         "vectorstore/catalogue.py",
+        "vectorstore/database.py",
+        "vectorstore/publication.py",
+        "vectorstore/rows.py",
         "vectorstore/schema.py",
         "vectorstore/migrations/",
     ],
-    "alembic": ["vectorstore/catalogue.py", "vectorstore/migrations/"],
+    "alembic": ["vectorstore/database.py", "vectorstore/migrations/"],
 }
 
 

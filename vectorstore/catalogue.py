@@ -6,34 +6,37 @@ versions is ever handed to a reader, so what an index holds too early or too lon
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Row,
-    Select,
-    create_engine,
     delete,
-    event,
     exists,
     func,
     insert,
-    inspect,
     select,
     text,
     update,
 )
 from sqlalchemy.exc import DatabaseError
 
+from vectorstore.database import open_database
 from vectorstore.errors import StoreError, UnknownNameError
+from vectorstore.publication import Publication, stage
+from vectorstore.rows import (
+    Located,
+    chunk_rows,
+    conditions,
+    current,
+    to_head,
+    to_located,
+    to_matrix,
+    visible,
+)
 from vectorstore.schema import (
     articles,
     chunks,
@@ -47,30 +50,9 @@ from vectorstore.schema import (
 from vectorstore.types import (
     Article,
     ArticleHead,
-    Chunk,
-    Embedding,
     Filter,
     Matrix,
-    Sentence,
-    SentenceVectors,
 )
-
-SCHEMA = "c0001"  # the newest step in vectorstore/migrations/versions
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """An article with its chunks, ready to be staged.
-
-    `embeddings` holds those of the chunks the catalogue does not have yet, by chunk id.
-    `source` is the folder or file it came from, `source_sha256` the digest of its bytes there.
-    """
-
-    article: Article
-    chunks: tuple[Chunk, ...]
-    embeddings: Mapping[str, Embedding]
-    source: str
-    source_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +84,6 @@ class OutboxEntry:
     collection: str
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A chunk of a current version, with its article's head and its sentences' vectors."""
-
-    number: int
-    chunk: Chunk
-    article: ArticleHead
-    sentence_vectors: SentenceVectors
-
-
 class Catalogue:
     """The catalogue in one SQLite file, brought to the newest schema at opening.
 
@@ -121,15 +93,7 @@ class Catalogue:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = create_engine(f"sqlite:///{path}")
-        event.listen(self._engine, "connect", _set_pragmas)
-        try:
-            with self._engine.begin() as connection:
-                _migrate(connection)
-        except DatabaseError as exc:
-            self._engine.dispose()
-            msg = f"{path} cannot be used as a catalogue: {exc.orig}. Restore it from a backup."
-            raise StoreError(msg) from exc
+        self._engine = open_database(path)
 
     def close(self) -> None:
         """Close every connection."""
@@ -203,7 +167,7 @@ class Catalogue:
         """Write the new versions, their new chunks, and what the indexes have to add."""
         with self._write() as connection:
             for publication in publications:
-                _stage(connection, publication)
+                stage(connection, publication)
 
     def flip(self) -> None:
         """Make every staged version the current one, in one transaction."""
@@ -317,7 +281,7 @@ class Catalogue:
         """Return those of `numbers` that exist, and their vectors row by row."""
         query = select(chunks.c.number, chunks.c.embedding).where(chunks.c.number.in_(numbers))
         with self._engine.connect() as connection:
-            return _to_matrix(connection.execute(query))
+            return to_matrix(connection.execute(query))
 
     def placed(self, numbers: Sequence[int]) -> Iterator[tuple[int, str, ArticleHead]]:
         """Yield (number, text, article) of chunks in their newest version, staged ones too."""
@@ -328,8 +292,8 @@ class Catalogue:
             .subquery()
         )
         with self._engine.connect() as connection:
-            for row in connection.execute(_chunk_rows(newest)):
-                yield row.chunk_number, row.chunk_text, _to_head(row)
+            for row in connection.execute(chunk_rows(newest)):
+                yield row.chunk_number, row.chunk_text, to_head(row)
 
     def chunk_numbers(self) -> list[tuple[int, str]]:
         """Return (number, collection id) of every chunk that is kept, by number."""
@@ -346,7 +310,7 @@ class Catalogue:
     def visible(self, numbers: Sequence[int], condition: Filter) -> set[int]:
         """Return those of `numbers` that are in a current version the filter lets through."""
         query = (
-            _visible(condition)
+            visible(condition)
             .with_only_columns(placements.c.chunk)
             .where(placements.c.chunk.in_(numbers))
         )
@@ -356,12 +320,12 @@ class Catalogue:
     def visible_embeddings(self, condition: Filter) -> tuple[list[int], Matrix]:
         """Return the number and vector of every chunk the filter lets through."""
         query = (
-            _visible(condition)
+            visible(condition)
             .join(chunks, chunks.c.number == placements.c.chunk)
             .with_only_columns(chunks.c.number, chunks.c.embedding)
         )
         with self._engine.connect() as connection:
-            return _to_matrix(connection.execute(query))
+            return to_matrix(connection.execute(query))
 
     def locate(self, numbers: Sequence[int]) -> dict[int, Located]:
         """Return the chunks that are in a current version, by number."""
@@ -373,19 +337,18 @@ class Catalogue:
         )
         with self._engine.connect() as connection:
             return {
-                row.chunk_number: _to_located(row)
-                for row in connection.execute(_chunk_rows(current))
+                row.chunk_number: to_located(row) for row in connection.execute(chunk_rows(current))
             }
 
     def heads(self, condition: Filter | None = None) -> list[ArticleHead]:
         """Return the articles a reader may see, newest first, undated ones last."""
         query = (
-            _current()
-            .where(*_conditions(condition or Filter()))
+            current()
+            .where(*conditions(condition or Filter()))
             .order_by(versions.c.published.desc().nulls_last(), versions.c.title, articles.c.id)
         )
         with self._engine.connect() as connection:
-            return [_to_head(row) for row in connection.execute(query)]
+            return [to_head(row) for row in connection.execute(query)]
 
     def article(self, article_id: str) -> Article:
         """Return an article's current version.
@@ -394,23 +357,23 @@ class Catalogue:
             UnknownNameError: There is no such article.
         """
         with self._engine.connect() as connection:
-            query = _current().add_columns(versions.c.text).where(articles.c.id == article_id)
+            query = current().add_columns(versions.c.text).where(articles.c.id == article_id)
             row = connection.execute(query).one_or_none()
         if row is None:
             msg = f"There is no article {article_id!r}. See: citewell articles list"
             raise UnknownNameError(msg)
-        return Article(_to_head(row), row.text)
+        return Article(to_head(row), row.text)
 
     def known(self, collection: str) -> dict[str, Known]:
         """Return what is published in a collection, by uri."""
         query = (
-            _current()
+            current()
             .add_columns(articles.c.source, versions.c.source_sha256)
             .where(articles.c.collection_id == collection)
         )
         with self._engine.connect() as connection:
             return {
-                row.uri: Known(_to_head(row), row.source, row.source_sha256)
+                row.uri: Known(to_head(row), row.source, row.source_sha256)
                 for row in connection.execute(query)
             }
 
@@ -433,40 +396,6 @@ class Catalogue:
             )
 
 
-def _set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401 (a DBAPI connection)
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",  # what is acknowledged survives a power cut
-        "foreign_keys=ON",
-        "busy_timeout=10000",
-        "mmap_size=268435456",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _migrate(connection: Connection) -> None:
-    """Bring the database to SCHEMA; alembic is imported only when there is work to do."""
-    if inspect(connection).has_table("catalogue_schema"):
-        found = connection.scalar(text("SELECT version_num FROM catalogue_schema"))
-        if found == SCHEMA:
-            return
-    if connection.dialect.name == "sqlite":  # whose driver would commit each table by itself
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", "vectorstore:migrations")
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, SCHEMA)
-    except CommandError as exc:
-        msg = f"The catalogue has a schema this version of Citewell does not know: {exc}. Upgrade."
-        raise StoreError(msg) from exc
-
-
 def _generation(connection: Connection) -> int:
     return int(connection.scalar(select(facts.c.value).where(facts.c.key == "generation")) or 0)
 
@@ -475,191 +404,3 @@ def _grow(connection: Connection) -> None:
     grown = _generation(connection) + 1
     connection.execute(delete(facts).where(facts.c.key == "generation"))
     connection.execute(insert(facts).values(key="generation", value=str(grown)))
-
-
-def _stage(connection: Connection, publication: Publication) -> None:
-    head = publication.article.head
-    found = select(articles.c.id).where(articles.c.id == head.id)
-    if connection.scalar(found) is None:
-        connection.execute(
-            insert(articles).values(
-                id=head.id,
-                collection_id=head.collection,
-                uri=head.uri,
-                source=publication.source,
-            )
-        )
-    else:
-        connection.execute(
-            update(articles).where(articles.c.id == head.id).values(source=publication.source)
-        )
-    version = connection.scalar(
-        insert(versions).returning(versions.c.number),
-        {
-            "article_id": head.id,
-            "state": "staged",
-            "source_sha256": publication.source_sha256,
-            "title": head.title,
-            "url": head.url,
-            "authors": json.dumps(head.authors, ensure_ascii=False),
-            "published": head.published,
-            "modified": head.modified,
-            "language": head.language,
-            "sha256": head.sha256,
-            "text": publication.article.text,
-        },
-    )
-    known = {
-        row.id: row.number
-        for row in connection.execute(
-            select(chunks.c.id, chunks.c.number).where(chunks.c.article_id == head.id)
-        )
-    }
-    # A chunk that only superseded versions hold may have left the indexes already.
-    live = set(
-        connection.scalars(
-            select(placements.c.chunk)
-            .join(versions, versions.c.number == placements.c.version)
-            .where(versions.c.article_id == head.id, versions.c.state != "superseded")
-        )
-    )
-    for chunk in publication.chunks:
-        if chunk.id not in known:
-            embedding = publication.embeddings[chunk.id]
-            number = connection.scalar(
-                insert(chunks).returning(chunks.c.number),
-                {
-                    "id": chunk.id,
-                    "article_id": head.id,
-                    "embedding": embedding.chunk.astype(np.float32).tobytes(),
-                    "sentence_vectors": embedding.sentences.astype(np.float16).tobytes(),
-                },
-            )
-            known[chunk.id] = int(number or 0)
-        elif known[chunk.id] in live:
-            continue
-        connection.execute(
-            insert(outbox).values(
-                action="add", chunk=known[chunk.id], collection_id=head.collection
-            )
-        )
-    rows = [
-        {
-            "version": version,
-            "ordinal": chunk.ordinal,
-            "chunk": known[chunk.id],
-            "start": chunk.start,
-            "end": chunk.end,
-            "sentences": json.dumps([[s.start, s.end] for s in chunk.sentences]),
-        }
-        for chunk in publication.chunks
-    ]
-    if rows:
-        connection.execute(insert(placements), rows)
-
-
-def _current() -> Select[Any]:
-    return select(
-        articles.c.id.label("article_id"),
-        articles.c.uri,
-        articles.c.collection_id,
-        versions.c.title,
-        versions.c.url,
-        versions.c.authors,
-        versions.c.published,
-        versions.c.modified,
-        versions.c.language,
-        versions.c.sha256,
-    ).join(versions, versions.c.number == articles.c.current)
-
-
-def _conditions(condition: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if condition.collections is not None:
-        found.append(articles.c.collection_id.in_(condition.collections))
-    if condition.published_from is not None:
-        found.append(versions.c.published >= condition.published_from)
-    if condition.published_to is not None:
-        found.append(versions.c.published <= condition.published_to)
-    return found
-
-
-def _visible(condition: Filter) -> Select[Any]:
-    query = select(placements.c.chunk).join(articles, articles.c.current == placements.c.version)
-    if condition.dated:
-        query = query.join(versions, versions.c.number == placements.c.version)
-    return query.where(*_conditions(condition))
-
-
-def _chunk_rows(wanted: Any) -> Select[Any]:  # noqa: ANN401 (a subquery of (chunk, version))
-    return (
-        select(
-            placements.c.chunk.label("chunk_number"),
-            chunks.c.id.label("chunk_id"),
-            chunks.c.sentence_vectors,
-            placements.c.ordinal,
-            placements.c.start,
-            placements.c.end,
-            placements.c.sentences,
-            # SQL counts characters from 1, as Python counts them from 0
-            func.substr(
-                versions.c.text, placements.c.start + 1, placements.c.end - placements.c.start
-            ).label("chunk_text"),
-            articles.c.id.label("article_id"),
-            articles.c.uri,
-            articles.c.collection_id,
-            versions.c.title,
-            versions.c.url,
-            versions.c.authors,
-            versions.c.published,
-            versions.c.modified,
-            versions.c.language,
-            versions.c.sha256,
-        )
-        .select_from(wanted)
-        .join(
-            placements,
-            (placements.c.chunk == wanted.c.chunk) & (placements.c.version == wanted.c.version),
-        )
-        .join(chunks, chunks.c.number == placements.c.chunk)
-        .join(versions, versions.c.number == placements.c.version)
-        .join(articles, articles.c.id == versions.c.article_id)
-    )
-
-
-def _to_head(row: Row[Any]) -> ArticleHead:
-    return ArticleHead(
-        id=row.article_id,
-        uri=row.uri,
-        title=row.title,
-        sha256=row.sha256,
-        collection=row.collection_id,
-        url=row.url,
-        authors=tuple(json.loads(row.authors)),
-        published=row.published,
-        modified=row.modified,
-        language=row.language,
-    )
-
-
-def _to_located(row: Row[Any]) -> Located:
-    sentences = tuple(Sentence(start, end) for start, end in json.loads(row.sentences))
-    chunk = Chunk(
-        id=row.chunk_id,
-        article_id=row.article_id,
-        ordinal=row.ordinal,
-        start=row.start,
-        end=row.end,
-        text=row.chunk_text,
-        sentences=sentences,
-    )
-    vectors = np.frombuffer(row.sentence_vectors, dtype=np.float16).reshape(len(sentences), -1)
-    return Located(row.chunk_number, chunk, _to_head(row), vectors)
-
-
-def _to_matrix(rows: Iterable[Row[Any]]) -> tuple[list[int], Matrix]:
-    pairs = [(row.number, row.embedding) for row in rows]
-    if not pairs:
-        return [], np.zeros((0, 0), dtype=np.float32)
-    matrix = np.frombuffer(b"".join(blob for _, blob in pairs), dtype=np.float32)
-    return [number for number, _ in pairs], matrix.reshape(len(pairs), -1)

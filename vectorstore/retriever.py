@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vectorstore.catalogue import Located
 from vectorstore.errors import QuestionError
 from vectorstore.lexical import analyze, content_terms
+from vectorstore.rows import Located
 from vectorstore.store import Store, embedding_context
 from vectorstore.types import Encoder, Filter, Passage, Signals, Vector
 

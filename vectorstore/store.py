@@ -18,11 +18,12 @@ from typing import Final
 
 from filelock import BaseFileLock
 
-from vectorstore.catalogue import Catalogue, OutboxEntry, Publication
+from vectorstore.catalogue import Catalogue, OutboxEntry
 from vectorstore.dense import DenseIndex
 from vectorstore.errors import IndexMismatchError, StoreError
 from vectorstore.lexical import ANALYZER, LexicalIndex
 from vectorstore.lock import acquire_lock
+from vectorstore.publication import Publication
 from vectorstore.types import ArticleHead
 
 GROUP = 2_000  # outbox entries that an index applies with one commit

@@ -9,7 +9,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from vectorstore.catalogue import SCHEMA, Catalogue
+from vectorstore.catalogue import Catalogue
+from vectorstore.database import SCHEMA
 from vectorstore.errors import StoreError
 from vectorstore.schema import metadata
 from vectorstore.store import Store

@@ -1,0 +1,131 @@
+"""Queries that the catalogue's methods share, and rows as the types that flow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Row, Select, func, select
+
+from vectorstore.schema import articles, chunks, placements, versions
+from vectorstore.types import ArticleHead, Chunk, Filter, Matrix, Sentence, SentenceVectors
+
+HEAD = (
+    articles.c.id.label("article_id"),
+    articles.c.uri,
+    articles.c.collection_id,
+    versions.c.title,
+    versions.c.url,
+    versions.c.authors,
+    versions.c.published,
+    versions.c.modified,
+    versions.c.language,
+    versions.c.sha256,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A chunk of a current version, with its article's head and its sentences' vectors."""
+
+    number: int
+    chunk: Chunk
+    article: ArticleHead
+    sentence_vectors: SentenceVectors
+
+
+def current() -> Select[Any]:
+    """Select the heads of the current versions."""
+    return select(*HEAD).join(versions, versions.c.number == articles.c.current)
+
+
+def conditions(condition: Filter) -> list[ColumnElement[bool]]:
+    """Return what a filter asks of articles and versions."""
+    found: list[ColumnElement[bool]] = []
+    if condition.collections is not None:
+        found.append(articles.c.collection_id.in_(condition.collections))
+    if condition.published_from is not None:
+        found.append(versions.c.published >= condition.published_from)
+    if condition.published_to is not None:
+        found.append(versions.c.published <= condition.published_to)
+    return found
+
+
+def visible(condition: Filter) -> Select[Any]:
+    """Select the numbers of the chunks that a filter lets through."""
+    query = select(placements.c.chunk).join(articles, articles.c.current == placements.c.version)
+    if condition.dated:
+        query = query.join(versions, versions.c.number == placements.c.version)
+    return query.where(*conditions(condition))
+
+
+def chunk_rows(wanted: Any) -> Select[Any]:  # noqa: ANN401 (a subquery of (chunk, version))
+    """Select chunks as they stand in the versions wanted, with their texts and heads."""
+    return (
+        select(
+            placements.c.chunk.label("chunk_number"),
+            chunks.c.id.label("chunk_id"),
+            chunks.c.sentence_vectors,
+            placements.c.ordinal,
+            placements.c.start,
+            placements.c.end,
+            placements.c.sentences,
+            # SQL counts characters from 1, as Python counts them from 0
+            func.substr(
+                versions.c.text, placements.c.start + 1, placements.c.end - placements.c.start
+            ).label("chunk_text"),
+            *HEAD,
+        )
+        .select_from(wanted)
+        .join(
+            placements,
+            (placements.c.chunk == wanted.c.chunk) & (placements.c.version == wanted.c.version),
+        )
+        .join(chunks, chunks.c.number == placements.c.chunk)
+        .join(versions, versions.c.number == placements.c.version)
+        .join(articles, articles.c.id == versions.c.article_id)
+    )
+
+
+def to_head(row: Row[Any]) -> ArticleHead:
+    """Return a row of HEAD as an article's head."""
+    return ArticleHead(
+        id=row.article_id,
+        uri=row.uri,
+        title=row.title,
+        sha256=row.sha256,
+        collection=row.collection_id,
+        url=row.url,
+        authors=tuple(json.loads(row.authors)),
+        published=row.published,
+        modified=row.modified,
+        language=row.language,
+    )
+
+
+def to_located(row: Row[Any]) -> Located:
+    """Return a row of `chunk_rows` as a chunk in its article."""
+    sentences = tuple(Sentence(start, end) for start, end in json.loads(row.sentences))
+    chunk = Chunk(
+        id=row.chunk_id,
+        article_id=row.article_id,
+        ordinal=row.ordinal,
+        start=row.start,
+        end=row.end,
+        text=row.chunk_text,
+        sentences=sentences,
+    )
+    vectors = np.frombuffer(row.sentence_vectors, dtype=np.float16).reshape(len(sentences), -1)
+    return Located(row.chunk_number, chunk, to_head(row), vectors)
+
+
+def to_matrix(rows: Iterable[Row[Any]]) -> tuple[list[int], Matrix]:
+    """Return rows of (number, embedding) as numbers and a matrix, row by row."""
+    pairs = [(row.number, row.embedding) for row in rows]
+    if not pairs:
+        return [], np.zeros((0, 0), dtype=np.float32)
+    matrix = np.frombuffer(b"".join(blob for _, blob in pairs), dtype=np.float32)
+    return [number for number, _ in pairs], matrix.reshape(len(pairs), -1)
