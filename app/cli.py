@@ -46,6 +46,24 @@ BatchOption = Annotated[
 _chosen: dict[str, Path | None] = {"data_dir": None}
 
 
+def _choose(data_dir: Path | None) -> Path | None:
+    if data_dir is not None:
+        _chosen["data_dir"] = data_dir
+    return data_dir
+
+
+# Taken before the command and after it: people write both.
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="The data folder [CITEWELL_DATA_DIR, else ./data].",
+        callback=_choose,
+        show_default=False,
+    ),
+]
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"citewell {version('citewell')}")
@@ -54,16 +72,12 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def common(
-    data_dir: Annotated[
-        Path | None,
-        typer.Option("--data-dir", help="The data folder [CITEWELL_DATA_DIR, else ./data]."),
-    ] = None,
-    _: Annotated[
+    data_dir: DataDirOption = None,
+    show_version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version)
     ] = False,
 ) -> None:
     """Ask your articles; every sentence of the answer is cited."""
-    _chosen["data_dir"] = data_dir
 
 
 class Session(Protocol):
@@ -134,6 +148,7 @@ def ingest(
         bool, typer.Option("--prune", help="Remove articles that the sources no longer hold.")
     ] = False,
     as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Take in articles: add the new, update the changed."""
     from rich.console import Console
@@ -181,6 +196,7 @@ def ask(
     collection: CollectionOption = None,
     batch: BatchOption = None,
     as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Answer a question, with a citation for every sentence."""
     _ask_or_search("ask", "question", question, batch, as_json, _answer_text, collection=collection)
@@ -193,6 +209,7 @@ def search(
     collection: CollectionOption = None,
     batch: BatchOption = None,
     as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Find the passages for a query, best first."""
     _ask_or_search(
@@ -299,7 +316,9 @@ def _named(head: dict[str, Any]) -> str:
 
 
 @articles_app.command("list")
-def articles_list(collection: CollectionOption = None, as_json: JsonOption = False) -> None:
+def articles_list(
+    collection: CollectionOption = None, as_json: JsonOption = False, data_dir: DataDirOption = None
+) -> None:
     """List the articles, newest first."""
     result = _run("articles", collection=collection)
     if as_json:
@@ -315,6 +334,7 @@ def articles_show(
     name: Annotated[str, typer.Argument(help="The article's id or uri.")],
     collection: CollectionOption = None,
     as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Print an article as Citewell reads it."""
     article = _run("article", name=name, collection=collection)
@@ -331,6 +351,7 @@ def articles_remove(
     names: Annotated[list[str], typer.Argument(help="Ids or uris.")],
     collection: CollectionOption = None,
     as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Remove articles: all of those named, or none if one of them does not exist."""
     result = _run("remove", names=names, collection=collection)
@@ -342,7 +363,7 @@ def articles_remove(
 
 
 @collections_app.command("list")
-def collections_list(as_json: JsonOption = False) -> None:
+def collections_list(as_json: JsonOption = False, data_dir: DataDirOption = None) -> None:
     """List the collections with their counts."""
     result = _run("collections")
     if as_json:
@@ -358,6 +379,7 @@ def serve(
         int | None,
         typer.Option("--port", help="The port [CITEWELL_PORT, else 7860].", min=0, max=65535),
     ] = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Serve the chat on 127.0.0.1 until it is interrupted."""
     from app.settings import load_settings

@@ -29,6 +29,12 @@ def test_version(tmp_path: Path) -> None:
     assert re.fullmatch(r"citewell \d+\.\d+\.\d+\n", run_citewell(tmp_path, "--version").stdout)
 
 
+def test_the_data_folder_may_be_named_after_the_command(server: Server, tmp_path: Path) -> None:
+    """`--data-dir` is understood before and after the command, and the last one counts."""
+    result = run_citewell(tmp_path, "collections", "list", "--data-dir", server.data_dir)
+    assert result.stdout.startswith("articles: 18 articles")
+
+
 def test_ask_prints_the_sentence_and_its_source(server: Server) -> None:
     """A question is answered with numbered sentences and their articles."""
     shown = server.citewell("ask", "When did the James Webb Space Telescope take off?").stdout
