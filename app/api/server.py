@@ -49,6 +49,9 @@ class Front:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        if scope["path"] == "/":
+            # Gradio fails on parameters it reserves (?page=1); ours has one page, which needs none.
+            scope = {**scope, "query_string": b""}
         await self._choose(scope)(scope, receive, send)
 
     def _choose(self, scope: Scope) -> ASGIApp:

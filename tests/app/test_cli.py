@@ -209,6 +209,18 @@ def test_gradios_own_routes_are_guarded(server: Server) -> None:
             assert httpx.get(f"{server.url}{path}", headers=headers).status_code == 403
 
 
+@pytest.mark.parametrize("query", ["", "?page=1", "?view=x&__theme=dark", "?deep_link=none"])
+def test_the_page_answers_whatever_the_query(server: Server, query: str) -> None:
+    """No parameter makes the page fail."""
+    assert httpx.get(f"{server.url}/{query}").status_code == 200
+
+
+def test_nothing_can_be_uploaded(server: Server) -> None:
+    """Gradio's upload route takes no file."""
+    reply = httpx.post(f"{server.url}/gradio_api/upload", files={"files": b"x" * 1000})
+    assert reply.status_code == 413
+
+
 def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:
     """A second server on the same port ends with one line that names it."""
     port = server.url.rsplit(":", 1)[1]
