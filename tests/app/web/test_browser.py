@@ -60,7 +60,8 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
 
 
 def ask(page: Page, question: str) -> None:
-    """Type a question and send it."""
+    """Type a question and send it, once the answer before it is whole."""
+    page.wait_for_selector("#cw-question .submit-button")
     page.fill("#cw-question textarea", question)
     page.press("#cw-question textarea", "Enter")
 
@@ -142,6 +143,7 @@ def test_answers_follow_each_other(page: Page) -> None:
     ask(page, "How many tree species are there on Earth?")
     expect(page.locator("#cw-chat")).to_contain_text("60,065", timeout=30_000)
     ask(page, "   ")
+    page.wait_for_timeout(500)  # nothing shows when an empty question was passed over
     ask(page, "When did the James Webb Space Telescope take off?")
     expect(page.locator("#cw-chat")).to_contain_text("25 December 2021", timeout=30_000)
     expect(page.locator("#cw-chat")).to_contain_text("60,065")
