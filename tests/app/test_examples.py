@@ -80,3 +80,13 @@ def test_the_examples_are_what_was_promised() -> None:
     suffixes = [path.suffix for path in Path(ROOT / "examples" / "articles").iterdir()]
     assert len(suffixes) >= 16
     assert {".md", ".html", ".txt"} == set(suffixes)
+
+
+@pytest.mark.parametrize(
+    "question", ["How many tree species are there on Earth?", "How do I reset my VPN password?"]
+)
+def test_the_readme_shows_what_the_command_prints(server: Server, question: str) -> None:
+    """The README's example answers are the command's own output."""
+    shown = server.citewell("ask", question).stdout.strip()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f'$ citewell ask "{question}"\n{shown}\n```' in readme
