@@ -7,20 +7,29 @@ output, progress and errors to standard error.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
+from app.cli_upkeep import upkeep_app
+from app.options import (
+    BatchOption,
+    CollectionOption,
+    CollectionsOption,
+    DataDirOption,
+    FromOption,
+    JsonOption,
+    LanguageOption,
+    SourceOption,
+    ToOption,
+)
+from app.session import be_quiet, chosen_settings, open_session, run, run_long
 from vectorstore.errors import CitewellError, QuestionError
-
-if TYPE_CHECKING:
-    from ingest.report import Progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,38 +39,12 @@ app = typer.Typer(
     help="Ask your articles; every sentence of the answer is cited.",
 )
 articles_app = typer.Typer(no_args_is_help=True, help="List, show and remove articles.")
-collections_app = typer.Typer(no_args_is_help=True, help="List collections.")
+collections_app = typer.Typer(
+    no_args_is_help=True, help="List, create, rename and delete collections."
+)
 app.add_typer(articles_app, name="articles")
 app.add_typer(collections_app, name="collections")
-
-CollectionOption = Annotated[
-    str | None, typer.Option("--collection", help="Only this collection.", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-BatchOption = Annotated[
-    Path | None,
-    typer.Option("--batch", help='Read JSON Lines {"id", "question"}, print one line each.'),
-]
-
-_chosen: dict[str, Path | None] = {"data_dir": None}
-
-
-def _choose(data_dir: Path | None) -> Path | None:
-    if data_dir is not None:
-        _chosen["data_dir"] = data_dir
-    return data_dir
-
-
-# Taken before the command and after it: people write both.
-DataDirOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        help="The data folder [CITEWELL_DATA_DIR, else ./data].",
-        callback=_choose,
-        show_default=False,
-    ),
-]
+app.add_typer(upkeep_app, name="upkeep")
 
 
 def _print_version(wanted: bool) -> None:
@@ -80,63 +63,6 @@ def common(
     """Ask your articles; every sentence of the answer is cited."""
 
 
-class Session(Protocol):
-    """Runs commands of `app.commands`, here or in the running server."""
-
-    def execute(
-        self, name: str, arguments: dict[str, Any], emit: Callable[[Progress], None]
-    ) -> Any:  # noqa: ANN401 (JSON)
-        """Run a command and return its JSON result."""
-
-
-@contextmanager
-def _session() -> Iterator[Session]:
-    """Reach the running server, or open the store in this process."""
-    from app.control import Remote, is_running
-    from app.settings import load_settings
-
-    settings = load_settings(data_dir=_chosen["data_dir"])
-    if is_running(settings.data_dir):
-        yield Remote(settings.data_dir)
-        return
-    with _status("Opening the store"):
-        _be_quiet()
-        from app import commands
-        from app.service import Service
-
-        service = Service(settings, threads=os.cpu_count() or 1)
-
-    class Local:
-        def execute(
-            self, name: str, arguments: dict[str, Any], emit: Callable[[Progress], None]
-        ) -> Any:  # noqa: ANN401 (JSON)
-            return commands.execute(service, name, arguments, emit)
-
-    try:
-        yield Local()
-    finally:
-        service.close()
-
-
-def _be_quiet() -> None:
-    """Keep the libraries from talking to hubs and to the terminal."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-
-@contextmanager
-def _status(text: str) -> Iterator[None]:
-    from rich.console import Console
-
-    with Console(stderr=True).status(text):
-        yield
-
-
-def _run(command: str, **arguments: Any) -> Any:  # noqa: ANN401 (JSON in, JSON out)
-    with _session() as session, _status("Reading the articles"):
-        return session.execute(command, arguments, lambda _: None)
-
-
 @app.command()
 def ingest(
     sources: Annotated[list[str], typer.Argument(help="Files, folders or JSON Lines.")],
@@ -151,27 +77,20 @@ def ingest(
     data_dir: DataDirOption = None,
 ) -> None:
     """Take in articles: add the new, update the changed."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    # The server may run in another folder than this terminal.
-    absolute = [source if "://" in source else str(Path(source).absolute()) for source in sources]
-    columns = (TextColumn("Ingesting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with _session() as session, Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("ingest", total=None)
-
-        def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.done, total=progress.total)
-
-        arguments = {"sources": absolute, "collection": collection, "prune": prune}
-        report = session.execute("ingest", arguments, show)
+    report = run_long(
+        "ingest", "Ingesting", sources=_absolute(sources), collection=collection, prune=prune
+    )
     if as_json:
         typer.echo(json.dumps(report, ensure_ascii=False))
     else:
         typer.echo(_report_text(report))
     if report["failed"]:
         raise typer.Exit(1)
+
+
+def _absolute(places: list[str]) -> list[str]:
+    """Return places as the server names them, which may run in another folder."""
+    return [place if "://" in place else str(Path(place).absolute()) for place in places]
 
 
 def _report_text(report: dict[str, Any]) -> str:
@@ -193,28 +112,54 @@ def _report_text(report: dict[str, Any]) -> str:
 @app.command()
 def ask(
     question: Annotated[str | None, typer.Argument(help="What to answer.")] = None,
-    collection: CollectionOption = None,
+    collections: CollectionsOption = None,
+    sources: SourceOption = None,
+    languages: LanguageOption = None,
+    published_from: FromOption = None,
+    published_to: ToOption = None,
     batch: BatchOption = None,
     as_json: JsonOption = False,
     data_dir: DataDirOption = None,
 ) -> None:
     """Answer a question, with a citation for every sentence."""
-    _ask_or_search("ask", "question", question, batch, as_json, _answer_text, collection=collection)
+    scope = _scope(collections, sources, languages, published_from, published_to)
+    _ask_or_search("ask", "question", question, batch, as_json, _answer_text, scope=scope)
 
 
 @app.command()
 def search(
     query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
     top_k: Annotated[int, typer.Option("--top-k", help="How many passages.", min=1, max=100)] = 10,
-    collection: CollectionOption = None,
+    collections: CollectionsOption = None,
+    sources: SourceOption = None,
+    languages: LanguageOption = None,
+    published_from: FromOption = None,
+    published_to: ToOption = None,
     batch: BatchOption = None,
     as_json: JsonOption = False,
     data_dir: DataDirOption = None,
 ) -> None:
     """Find the passages for a query, best first."""
+    scope = _scope(collections, sources, languages, published_from, published_to)
     _ask_or_search(
-        "search", "query", query, batch, as_json, _passages_text, collection=collection, top_k=top_k
+        "search", "query", query, batch, as_json, _passages_text, scope=scope, top_k=top_k
     )
+
+
+def _scope(
+    collections: list[str] | None,
+    sources: list[str] | None,
+    languages: list[str] | None,
+    published_from: datetime | None,
+    published_to: datetime | None,
+) -> dict[str, Any]:
+    return {
+        "collections": collections or None,
+        "sources": _absolute(sources) if sources else None,
+        "languages": languages or None,
+        "published_from": published_from and published_from.date().isoformat(),
+        "published_to": published_to and published_to.date().isoformat(),
+    }
 
 
 def _ask_or_search(
@@ -230,11 +175,11 @@ def _ask_or_search(
         msg = f"Give either a {key} or --batch FILE."
         raise QuestionError(msg)
     if batch is None:
-        result = _run(name, **{key: question}, **arguments)
+        result = run(name, **{key: question}, **arguments)
         typer.echo(json.dumps(result, ensure_ascii=False) if as_json else to_text(result))
         return
     failed = False
-    with _session() as session:
+    with open_session() as session:
         for number, line in _batch_lines(batch):
             try:
                 entry = _batch_entry(batch, number, line)
@@ -320,7 +265,7 @@ def articles_list(
     collection: CollectionOption = None, as_json: JsonOption = False, data_dir: DataDirOption = None
 ) -> None:
     """List the articles, newest first."""
-    result = _run("articles", collection=collection)
+    result = run("articles", collection=collection)
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False))
         return
@@ -337,7 +282,7 @@ def articles_show(
     data_dir: DataDirOption = None,
 ) -> None:
     """Print an article as Citewell reads it."""
-    article = _run("article", name=name, collection=collection)
+    article = run("article", name=name, collection=collection)
     if as_json:
         typer.echo(json.dumps(article, ensure_ascii=False))
         return
@@ -354,7 +299,7 @@ def articles_remove(
     data_dir: DataDirOption = None,
 ) -> None:
     """Remove articles: all of those named, or none if one of them does not exist."""
-    result = _run("remove", names=names, collection=collection)
+    result = run("remove", names=names, collection=collection)
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False))
         return
@@ -365,12 +310,52 @@ def articles_remove(
 @collections_app.command("list")
 def collections_list(as_json: JsonOption = False, data_dir: DataDirOption = None) -> None:
     """List the collections with their counts."""
-    result = _run("collections")
+    result = run("collections")
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False))
         return
     for found in result["collections"]:
         typer.echo(f"{found['name']}: {found['articles']} articles, {found['chunks']} chunks")
+
+
+@collections_app.command("create")
+def collections_create(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Create an empty collection."""
+    result = run("create_collection", name=name)
+    text = f"Created {result['name']}"
+    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else text)
+
+
+@collections_app.command("rename")
+def collections_rename(
+    old: Annotated[str, typer.Argument(help="Its name now.")],
+    new: Annotated[str, typer.Argument(help="Its new name.")],
+    as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Give a collection another name; its articles stay as they are."""
+    result = run("rename_collection", old=old, new=new)
+    typer.echo(
+        json.dumps(result, ensure_ascii=False) if as_json else f"Renamed to {result['name']}"
+    )
+
+
+@collections_app.command("delete")
+def collections_delete(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Delete a collection with all its articles."""
+    result = run("delete_collection", name=name)
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False))
+        return
+    typer.echo(f"Deleted {result['name']} with {result['articles']} articles")
 
 
 @app.command()
@@ -382,10 +367,8 @@ def serve(
     data_dir: DataDirOption = None,
 ) -> None:
     """Serve the chat on 127.0.0.1 until it is interrupted."""
-    from app.settings import load_settings
-
-    settings = load_settings(data_dir=_chosen["data_dir"], port=port)
-    _be_quiet()
+    settings = chosen_settings(port=port)
+    be_quiet()
     from app.api.server import run
 
     run(settings)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from app.answering.answer import gather
 from app.answering.wire import Json, answer_json, head_json, passage_json
+from app.scope import read_scope
 from app.service import Service
 from ingest.report import Progress
+from vectorstore.backup import read_manifest, restore
 from vectorstore.errors import QuestionError
 
 Emit = Callable[[Progress], None]
@@ -25,14 +28,16 @@ def _ingest(service: Service, emit: Emit, arguments: Json) -> Json:
 
 
 def _ask(service: Service, _: Emit, arguments: Json) -> Json:
-    return answer_json(gather(service.ask(arguments["question"], arguments["collection"])))
+    return answer_json(gather(service.ask(arguments["question"], read_scope(arguments["scope"]))))
 
 
 def _search(service: Service, _: Emit, arguments: Json) -> Json:
-    found = service.search(arguments["query"], arguments["top_k"], arguments["collection"])
+    scope = read_scope(arguments["scope"])
+    found = service.search(arguments["query"], arguments["top_k"], scope)
     return {
         "query": arguments["query"],
         "passages": [passage_json(passage) for passage in found.passages],
+        "degraded": list(found.degraded),
     }
 
 
@@ -54,6 +59,46 @@ def _collections(service: Service, _: Emit, __: Json) -> Json:
     return {"collections": [asdict(collection) for collection in service.collections()]}
 
 
+def _create_collection(service: Service, _: Emit, arguments: Json) -> Json:
+    return {"id": service.create_collection(arguments["name"]), "name": arguments["name"].strip()}
+
+
+def _rename_collection(service: Service, _: Emit, arguments: Json) -> Json:
+    service.rename_collection(arguments["old"], arguments["new"])
+    return {"old": arguments["old"], "name": arguments["new"].strip()}
+
+
+def _delete_collection(service: Service, _: Emit, arguments: Json) -> Json:
+    return {"name": arguments["name"], "articles": service.delete_collection(arguments["name"])}
+
+
+def _check(service: Service, _: Emit, arguments: Json) -> Json:
+    return asdict(service.check(arguments["sample"]))
+
+
+def _repair(service: Service, emit: Emit, _: Json) -> Json:
+    before, after = service.repair(emit)
+    return {"before": asdict(before), "after": asdict(after)}
+
+
+def _rebuild(service: Service, emit: Emit, arguments: Json) -> Json:
+    return {"encoder": service.rebuild(arguments["model"], arguments["precision"], emit)}
+
+
+def _compact(service: Service, emit: Emit, _: Json) -> Json:
+    before, after = service.compact(emit)
+    return {"bytes_before": before, "bytes_after": after}
+
+
+def _erase(service: Service, emit: Emit, arguments: Json) -> Json:
+    erased = service.erase(arguments["names"], arguments["collection"], emit)
+    return {"erased": [head_json(head) for head in erased]}
+
+
+def _backup(service: Service, _: Emit, arguments: Json) -> Json:
+    return asdict(service.backup(Path(arguments["target"])))
+
+
 COMMANDS: dict[str, Callable[[Service, Emit, Json], Json]] = {
     "ingest": _ingest,
     "ask": _ask,
@@ -62,7 +107,26 @@ COMMANDS: dict[str, Callable[[Service, Emit, Json], Json]] = {
     "article": _article,
     "remove": _remove,
     "collections": _collections,
+    "create_collection": _create_collection,
+    "rename_collection": _rename_collection,
+    "delete_collection": _delete_collection,
+    "check": _check,
+    "repair": _repair,
+    "rebuild": _rebuild,
+    "compact": _compact,
+    "erase": _erase,
+    "backup": _backup,
 }
+
+
+def _restore(folder: Path, arguments: Json) -> Callable[[], Json]:
+    source = Path(arguments["source"])
+    read_manifest(source)  # a damaged backup is refused before anything is closed
+    return lambda: asdict(restore(source, folder, arguments["replace"]))
+
+
+# These work on a data folder whose store is closed: checked first, then run.
+OFFLINE: dict[str, Callable[[Path, Json], Callable[[], Json]]] = {"restore": _restore}
 
 
 def execute(service: Service, name: str, arguments: Json, emit: Emit) -> Any:  # noqa: ANN401

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ingest.report import Progress
 from vectorstore import errors
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from app.service import Service
+    from app.settings import Settings
 
 NAME = "socket"
 LONGEST_PATH = 100  # bytes; the system's limit for a socket's path is 104 to 108
@@ -61,11 +62,20 @@ def listen(folder: Path) -> socket.socket:
     return listener
 
 
-def control_app(service: Callable[[], Service]) -> Starlette:
-    """Return the application that runs commands for whoever may open the socket.
+class Host(Protocol):
+    """What holds the service: the server's runtime."""
 
-    `service` waits until the service is there.
-    """
+    settings: Settings
+
+    def service(self) -> Service:
+        """Return the open service, waiting until it is there."""
+
+    def replace_store(self, change: Callable[[], Any]) -> Any:  # noqa: ANN401 (what it returns)
+        """Close the service while `change` works on its folder."""
+
+
+def control_app(host: Host) -> Starlette:
+    """Return the application that runs commands for whoever may open the socket."""
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import StreamingResponse
@@ -74,10 +84,16 @@ def control_app(service: Callable[[], Service]) -> Starlette:
     async def command(request: Request) -> StreamingResponse:
         arguments = await request.json()
 
-        from app.commands import execute  # heavy, and needed with the first command only
+        # heavy, and needed with the first command only
+        from app.commands import OFFLINE, execute
+
+        name = request.path_params["name"]
 
         def run(emit: Callable[[Progress], None]) -> Any:  # noqa: ANN401 (JSON)
-            return execute(service(), request.path_params["name"], arguments, emit)
+            if name in OFFLINE:
+                prepared = OFFLINE[name](host.settings.data_dir, arguments)
+                return host.replace_store(prepared)
+            return execute(host.service(), name, arguments, emit)
 
         return StreamingResponse(_lines(run), media_type="application/x-ndjson")
 
@@ -85,13 +101,22 @@ def control_app(service: Callable[[], Service]) -> Starlette:
 
 
 def _lines(run: Callable[[Callable[[Progress], None]], Any]) -> Iterator[str]:
-    """Run a command in a thread of its own and yield what it says, line by line."""
+    """Run a command in a thread of its own and yield what it says, line by line.
+
+    When nobody listens any more the command ends at its next sign of progress.
+    """
     lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    deserted = threading.Event()
+
+    def emit(progress: Progress) -> None:
+        if deserted.is_set():
+            msg = "Whoever gave the command has left. What was done so far stays."
+            raise ServerError(msg)
+        lines.put({"progress": asdict(progress)})
 
     def work() -> None:
         try:
-            result = run(lambda progress: lines.put({"progress": asdict(progress)}))
-            lines.put({"result": result})
+            lines.put({"result": run(emit)})
         except CitewellError as exc:
             lines.put({"error": {"type": type(exc).__name__, "detail": str(exc)}})
         except Exception as exc:
@@ -101,8 +126,11 @@ def _lines(run: Callable[[Callable[[Progress], None]], Any]) -> Iterator[str]:
             lines.put(None)
 
     threading.Thread(target=work, name="command", daemon=True).start()
-    while (line := lines.get()) is not None:
-        yield json.dumps(line, ensure_ascii=False) + "\n"
+    try:
+        while (line := lines.get()) is not None:
+            yield json.dumps(line, ensure_ascii=False) + "\n"
+    finally:
+        deserted.set()
 
 
 class Remote:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from filelock import BaseFileLock
 
 from app.answering.answer import Event
 from app.answering.engine import Engine
+from app.scope import EVERYTHING, Scope
 from app.settings import Settings
 from ingest.report import IngestReport, Progress
 from ingest.split import SPLITTER
 from ingest.sync import Sync
-from vectorstore.catalogue import Collection
-from vectorstore.encoder import SentenceTransformerEncoder
-from vectorstore.errors import UnknownNameError
+from vectorstore import backup, upkeep
+from vectorstore.child import ChildEncoder
+from vectorstore.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
+from vectorstore.errors import EncoderError, SettingsError, UnknownNameError
+from vectorstore.reader import Collection, remembered
 from vectorstore.retriever import Retrieved, Retriever
-from vectorstore.store import Store
-from vectorstore.types import Article, ArticleHead, Filter
+from vectorstore.store import Store, embedding_context
+from vectorstore.types import Article, ArticleHead, Encoder, Filter
 
 DEFAULT_COLLECTION = "articles"
+LONGEST_NAME = 100  # characters of a collection's name
+COUNTED_AT_ONCE = 1_000
+
+Emit = Callable[[Progress], None]
 
 
 class Service:
@@ -30,49 +38,75 @@ class Service:
         settings: Where the data are, which encoder, how sure an answer must be.
         threads: CPU threads for encoding: 1 beside a server, all there are in bulk.
         lock: The data folder's lock, where the caller has taken it already.
+        serving: Encode in bulk in a nice child process, so that answers stay fast.
 
     Raises:
         StoreError: The data folder is in use, damaged, or was built differently.
     """
 
     def __init__(
-        self, settings: Settings, threads: int = 1, lock: BaseFileLock | None = None
+        self,
+        settings: Settings,
+        threads: int = 1,
+        lock: BaseFileLock | None = None,
+        serving: bool = False,
     ) -> None:
-        self.encoder = SentenceTransformerEncoder(settings.encoder, threads)
+        facts = remembered(settings.data_dir)
+        self._threads = threads
+        self._serving = serving
+        self._model = settings.encoder or facts.get("model", DEFAULT_MODEL)
+        self._precision = settings.precision or facts.get("precision", "fp32")
+        self.encoder = self._load(self._model, self._precision)
         fingerprint = {"encoder": self.encoder.fingerprint, "splitter": SPLITTER}
         self.store = Store(settings.data_dir, fingerprint, lock=lock)
+        if "model" not in facts:
+            self.store.catalogue.remember({"model": self._model, "precision": self._precision})
         self._retriever = Retriever(self.store, self.encoder)
         self._engine = Engine(self.store, self._retriever, settings.threshold)
         self._writing = threading.Lock()
 
+    def _load(self, model: str, precision: str) -> SentenceTransformerEncoder | ChildEncoder:
+        encoder = SentenceTransformerEncoder(model, self._threads, precision)
+        return ChildEncoder(encoder) if self._serving else encoder
+
+    def warm_up(self) -> None:
+        """Load the encoder, so that the first question does not wait."""
+        self.encoder.encode_query("warm up")
+
     def close(self) -> None:
         """Close the store cleanly."""
         self.store.close()
+        if isinstance(self.encoder, ChildEncoder):
+            self.encoder.close()
 
-    def ask(self, question: str, collection: str | None = None) -> Iterator[Event]:
+    # -- asking --------------------------------------------------------------------------
+
+    def ask(self, question: str, scope: Scope = EVERYTHING) -> Iterator[Event]:
         """Yield the events of the answer to a question.
 
         Raises:
             QuestionError: The question is empty or too long.
             UnknownNameError: There is no such collection.
         """
-        return self._engine.stream(question, self._filter(collection))
+        return self._engine.stream(question, self._filter(scope))
 
-    def search(self, query: str, top_k: int, collection: str | None = None) -> Retrieved:
+    def search(self, query: str, top_k: int, scope: Scope = EVERYTHING) -> Retrieved:
         """Return the passages for a query, best first.
 
         Raises:
             QuestionError: The query is empty or too long, or top_k is below 1.
             UnknownNameError: There is no such collection.
         """
-        return self._retriever.retrieve(query, top_k, self._filter(collection))
+        return self._retriever.retrieve(query, top_k, self._filter(scope))
+
+    # -- articles ------------------------------------------------------------------------
 
     def ingest(
         self,
         sources: Sequence[str],
         collection: str | None = None,
         prune: bool = False,
-        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_progress: Emit = lambda _: None,
     ) -> IngestReport:
         """Take sources into a collection, created if there is none of that name."""
         with self._writing:
@@ -81,7 +115,7 @@ class Service:
 
     def articles(self, collection: str | None = None) -> list[ArticleHead]:
         """Return the articles, newest first."""
-        return self.store.catalogue.heads(self._filter(collection))
+        return self.store.catalogue.heads(self._in(collection))
 
     def article(self, name: str, collection: str | None = None) -> Article:
         """Return the article with this id or uri.
@@ -109,16 +143,153 @@ class Service:
             self.store.remove([head.id for head in heads])
             return heads
 
+    # -- collections ---------------------------------------------------------------------
+
     def collections(self) -> list[Collection]:
         """Return every collection with its counts, by name."""
         return self.store.catalogue.collections()
 
-    def _filter(self, collection: str | None) -> Filter:
-        if collection is None:
-            return Filter()
+    def create_collection(self, name: str) -> str:
+        """Create a collection and return its id.
+
+        Raises:
+            SettingsError: The name is taken, empty or too long.
+        """
+        return self.store.catalogue.create_collection(self._free_name(name))
+
+    def rename_collection(self, old: str, new: str) -> None:
+        """Give a collection another name; its articles stay as they are.
+
+        Raises:
+            UnknownNameError: There is no collection `old`.
+            SettingsError: The new name is taken, empty or too long.
+        """
+        self.store.catalogue.rename_collection(self._collection(old), self._free_name(new))
+
+    def delete_collection(self, name: str) -> int:
+        """Delete a collection with its articles; return how many they were.
+
+        Raises:
+            UnknownNameError: There is no such collection.
+        """
+        with self._writing:
+            return self.store.delete_collection(self._collection(name))
+
+    def _free_name(self, name: str) -> str:
+        name = name.strip()
+        if not 1 <= len(name) <= LONGEST_NAME:
+            msg = f"A collection's name has 1 to {LONGEST_NAME} characters, not {len(name)}."
+            raise SettingsError(msg)
+        if any(known.name == name for known in self.collections()):
+            msg = f"There is a collection {name!r} already. Choose another name."
+            raise SettingsError(msg)
+        return name
+
+    def _collection(self, name: str) -> str:
         for known in self.collections():
-            if known.name == collection:
-                return Filter(collections=(known.id,))
+            if known.name == name:
+                return known.id
         names = ", ".join(repr(known.name) for known in self.collections()) or "none yet"
-        msg = f"There is no collection {collection!r}. There are: {names}."
+        msg = f"There is no collection {name!r}. There are: {names}."
         raise UnknownNameError(msg)
+
+    def _in(self, collection: str | None) -> Filter:
+        return Filter(None if collection is None else (self._collection(collection),))
+
+    def _filter(self, scope: Scope) -> Filter:
+        names = scope.collections
+        return Filter(
+            None if names is None else tuple(self._collection(name) for name in names),
+            scope.sources,
+            scope.languages,
+            scope.published_from,
+            scope.published_to,
+        )
+
+    # -- upkeep --------------------------------------------------------------------------
+
+    def check(self, sample: int) -> upkeep.Checkup:
+        """Compare the catalogue with every index; change nothing."""
+        return upkeep.check(self.store, sample)
+
+    def repair(self, emit: Emit) -> tuple[upkeep.Checkup, upkeep.Checkup]:
+        """Heal what a check finds; return that check and the one after."""
+        return upkeep.repair(self.store, _chunks(emit))
+
+    def compact(self, emit: Emit) -> tuple[int, int]:
+        """Leave what readers do not see out of every file; return the bytes before and after."""
+        return upkeep.compact(self.store, _chunks(emit))
+
+    def erase(self, names: Sequence[str], collection: str | None, emit: Emit) -> list[ArticleHead]:
+        """Remove articles so that no file of the data folder holds anything of them.
+
+        Raises:
+            UnknownNameError: One of them does not exist.
+        """
+        with self._writing:
+            heads = [self.article(name, collection).head for name in names]
+            upkeep.erase(self.store, [head.id for head in heads], _chunks(emit))
+            return heads
+
+    def backup(self, target: Path) -> backup.Manifest:
+        """Write a backup into a new folder while the store answers and publishes."""
+        return backup.backup(self.store, target)
+
+    def rebuild(self, model: str | None, precision: str | None, emit: Emit) -> str:
+        """Build the indexes anew, under another encoder if one is named; return its fingerprint.
+
+        The old indexes answer until the switch. A rebuild that was interrupted goes on where it
+        ended when it is asked for again.
+
+        Raises:
+            EncoderError: The model cannot be loaded, or reads less than the longest chunk.
+        """
+        model, precision = model or self._model, precision or self._precision
+        encoder = self._load(model, precision)
+        self.store.settle()
+        if encoder.fingerprint == self.encoder.fingerprint:
+            self.store.rebuild(emit=_chunks(emit))
+            self.store.rebuild_lexical()
+            return encoder.fingerprint
+        old = self.encoder
+
+        def switch() -> None:
+            self.encoder = self._retriever.encoder = encoder
+            self._model, self._precision = model, precision
+
+        try:
+            self._refuse_too_short(encoder)
+            self.store.rebuild(
+                encoder,
+                emit=_chunks(emit),
+                quiet=self._writing,
+                on_switch=switch,
+                facts={"model": model, "precision": precision},
+            )
+        finally:
+            for unused in {encoder, old} - {self.encoder}:
+                if isinstance(unused, ChildEncoder):
+                    unused.close()
+        return encoder.fingerprint
+
+    def _refuse_too_short(self, encoder: Encoder) -> None:
+        """Chunks are cut for the encoder they were ingested with; see that this reads them too."""
+        if encoder.max_tokens >= self.encoder.max_tokens:
+            return
+        numbers = [number for number, _ in self.store.catalogue.chunk_numbers()]
+        for start in range(0, len(numbers), COUNTED_AT_ONCE):
+            texts = [
+                embedding_context(row.article) + row.text
+                for row in self.store.catalogue.placed(numbers[start : start + COUNTED_AT_ONCE])
+            ]
+            longest = max(encoder.count_tokens(texts), default=0) + 2
+            if longest > encoder.max_tokens:
+                msg = (
+                    f"This encoder reads {encoder.max_tokens} tokens, a chunk here has {longest}. "
+                    "Ingest the articles again into a new data folder (--data-dir)."
+                )
+                raise EncoderError(msg)
+
+
+def _chunks(emit: Emit) -> Callable[[int, int], None]:
+    return lambda done, total: emit(Progress(done, total, "chunks"))

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,10 +27,14 @@ class Settings(BaseSettings):
     port: int = Field(
         default=7860, ge=0, le=65535, description="The port on 127.0.0.1; 0 takes any free one."
     )
-    encoder: str = Field(
-        default="all-MiniLM-L6-v2",
-        description="A sentence-transformers model: the packaged default, an id in the local "
-        "model cache, or a folder.",
+    encoder: str | None = Field(
+        default=None,
+        description="A sentence-transformers model: all-MiniLM-L6-v2, which is packaged, an id in "
+        "the local model cache, or a folder. By default the one the store is built with.",
+    )
+    precision: Literal["fp32", "bf16", "int8"] | None = Field(
+        default=None,
+        description="The encoder's arithmetic. By default the one the store is built with.",
     )
     threshold: float = Field(
         default=0.5,  # bench/refusal.py prints what others give

@@ -13,9 +13,9 @@ from ingest.extract import Extracted, extract
 from ingest.report import Failure, IngestReport, Progress
 from ingest.sources import Item, Source, digest, open_source
 from ingest.split import split
-from vectorstore.catalogue import Known
 from vectorstore.errors import ArticleFormatError, IngestError, SourceError
 from vectorstore.publication import Publication
+from vectorstore.reader import Known
 from vectorstore.store import Store, embedding_context
 from vectorstore.types import Article, ArticleHead, Chunk, Embedding, Encoder, EncoderInput
 
@@ -79,6 +79,7 @@ class Sync:
         done = 0
         for source in sources:
             done = self._take(source, prune, tally, done, total)
+        self._store.catch_up()
         report = IngestReport(
             added=tally.added,
             updated=tally.updated,
@@ -141,7 +142,7 @@ class Sync:
             rival = _rival(old, source, item)
             if old.source_sha256 == sha256:
                 if old.source != source.root and rival is None:  # the folder has moved
-                    self._store.catalogue.note_source(old.head.id, source.root, sha256)
+                    self._store.note_source(old.head.id, source.root, sha256)
                 return None
             if rival is not None:
                 msg = (
@@ -151,7 +152,7 @@ class Sync:
                 raise ArticleFormatError(msg)
         article, headings = self._to_article(uri, extract(data, item.kind, item.name))
         if old is not None and old.head == article.head:
-            self._store.catalogue.note_source(old.head.id, source.root, sha256)
+            self._store.note_source(old.head.id, source.root, sha256)
             return None
         chunks = split(article, headings, self._encoder.count_tokens, self._encoder.max_tokens)
         if not chunks:

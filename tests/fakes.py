@@ -132,4 +132,4 @@ def crash(store: Store) -> None:
     store._lock.release()
     store.catalogue._engine.dispose()
     del store.lexical  # its writer goes, what it had not committed is lost
-    del store.dense
+    store.vectors.dense = None

@@ -9,15 +9,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import (
     Connection,
+    Select,
     delete,
     exists,
     func,
     insert,
+    literal,
     select,
     text,
     update,
@@ -26,152 +27,143 @@ from sqlalchemy.exc import DatabaseError
 
 from vectorstore.database import open_database
 from vectorstore.errors import StoreError, UnknownNameError
-from vectorstore.publication import Publication, stage
-from vectorstore.rows import (
-    Located,
-    chunk_rows,
-    conditions,
-    current,
-    to_head,
-    to_located,
-    to_matrix,
-    visible,
-)
+from vectorstore.publication import Publication, stage, write_embeddings
+from vectorstore.reader import Reader, unplaced
 from vectorstore.schema import (
     articles,
     chunks,
     collections,
+    embeddings,
+    encoders,
     facts,
     followers,
     outbox,
     placements,
+    sentence_embeddings,
     versions,
 )
-from vectorstore.types import (
-    Article,
-    ArticleHead,
-    Filter,
-    Matrix,
-)
+from vectorstore.steps import Step, ignore
+from vectorstore.types import Embedding
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the catalogue holds of an article, for telling what a source changed."""
-
-    head: ArticleHead
-    source: str
-    source_sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """A named set of articles; `id` is opaque and outlives a change of name."""
-
-    id: str
-    name: str
-    articles: int
-    chunks: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
-    """One thing the indexes have to do: `add` or `remove` a chunk, by its number."""
-
-    seq: int
-    action: str
-    chunk: int
-    collection: str
-
-
-class Catalogue:
+class Catalogue(Reader):
     """The catalogue in one SQLite file, brought to the newest schema at opening.
+
+    Args:
+        path: The file, created if there is none.
+        on_step: Called before and after each commit, for tests that inject faults.
 
     Raises:
         StoreError: The file is not a catalogue, is damaged, or is newer than this program.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_step: Step = ignore) -> None:
+        super().__init__(open_database(path))
         self.path = path
-        self._engine = open_database(path)
+        self._on_step = on_step
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def _write(self, step: str) -> Iterator[Connection]:
         try:
             with self._engine.begin() as connection:
                 yield connection
+                self._on_step(f"{step}: before commit")
         except DatabaseError as exc:
             msg = f"Writing to {self.path} failed: {exc.orig}. Check free space and permissions."
             raise StoreError(msg) from exc
+        self._on_step(f"{step}: committed")
 
     # -- what the store remembers about itself -------------------------------------------
 
-    def facts(self) -> dict[str, str]:
-        """Return everything the store remembers about itself."""
-        with self._engine.connect() as connection:
-            return {row.key: row.value for row in connection.execute(select(facts))}
-
     def remember(self, values: Mapping[str, str]) -> None:
         """Set facts, replacing those of the same keys."""
-        with self._write() as connection:
-            connection.execute(delete(facts).where(facts.c.key.in_(list(values))))
-            connection.execute(
-                insert(facts), [{"key": key, "value": value} for key, value in values.items()]
+        with self._write("remember") as connection:
+            _remember(connection, values)
+
+    def use_encoder(self, fingerprint: str) -> int:
+        """Return the number of an encoder, given to it at its first use."""
+        known = self.encoders()
+        if fingerprint in known:
+            return known[fingerprint]
+        with self._write("remember") as connection:
+            return int(
+                connection.scalar(
+                    insert(encoders).returning(encoders.c.number), {"fingerprint": fingerprint}
+                )
+                or 0
             )
 
-    def generation(self) -> int:
-        """Return a number that grows in the transaction of each change readers can see."""
-        with self._engine.connect() as connection:
-            return _generation(connection)
+    def add_embeddings(self, encoder: int, found: Mapping[int, Embedding]) -> None:
+        """Keep the vectors of chunks, by number, under an encoder that may not be in use yet."""
+        with self._write("embed") as connection:
+            write_embeddings(connection, encoder, found)
+
+    def forget_encoders(self, keep: int, limit: int = 2_000) -> bool:
+        """Delete embeddings of all encoders but one, `limit` at a time; say if that was all."""
+        with self._write("forget") as connection:
+            done = True
+            for table in (embeddings, sentence_embeddings):
+                old = select(table.c.encoder, table.c.chunk).where(table.c.encoder != keep)
+                for row in connection.execute(old.limit(limit)).all():
+                    done = False
+                    connection.execute(
+                        delete(table).where(
+                            table.c.encoder == row.encoder, table.c.chunk == row.chunk
+                        )
+                    )
+            if done:
+                connection.execute(delete(encoders).where(encoders.c.number != keep))
+            return done
 
     # -- collections ---------------------------------------------------------------------
 
     def create_collection(self, name: str) -> str:
         """Return the id of the collection `name`, created if there is none."""
-        with self._write() as connection:
+        with self._engine.connect() as connection:
             found = connection.scalar(select(collections.c.id).where(collections.c.name == name))
-            if found is not None:
-                return str(found)
+        if found is not None:
+            return str(found)
+        with self._write("collection") as connection:
             new = f"c{uuid.uuid4().hex}"
             connection.execute(insert(collections).values(id=new, name=name))
             return new
 
-    def collections(self) -> list[Collection]:
-        """Return every collection with its counts, by name."""
-        query = (
-            select(
-                collections.c.id,
-                collections.c.name,
-                func.count(articles.c.id.distinct()).label("articles"),
-                func.count(placements.c.chunk).label("chunks"),
+    def rename_collection(self, collection: str, name: str) -> None:
+        """Give a collection, by id, another name that none has yet."""
+        with self._write("collection") as connection:
+            connection.execute(
+                update(collections).where(collections.c.id == collection).values(name=name)
             )
-            .select_from(collections)
-            .outerjoin(
-                articles,
-                (articles.c.collection_id == collections.c.id) & articles.c.current.is_not(None),
-            )
-            .outerjoin(placements, placements.c.version == articles.c.current)
-            .group_by(collections.c.id)
-            .order_by(collections.c.name)
-        )
-        with self._engine.connect() as connection:
-            return [Collection(**row._mapping) for row in connection.execute(query)]
+
+    def delete_collection(self, collection: str) -> None:
+        """Delete a collection, by id, whose articles are gone."""
+        with self._write("collection") as connection:
+            connection.execute(delete(collections).where(collections.c.id == collection))
 
     # -- publication: stage, flip, retire, sweep -----------------------------------------
 
     def stage(self, publications: Sequence[Publication]) -> None:
-        """Write the new versions, their new chunks, and what the indexes have to add."""
-        with self._write() as connection:
-            for publication in publications:
-                stage(connection, publication)
+        """Write the new versions, their new chunks, and what the indexes have to add.
 
-    def flip(self) -> None:
-        """Make every staged version the current one, in one transaction."""
-        with self._write() as connection:
+        Raises:
+            UnknownNameError: The collection of one of them was deleted meanwhile.
+        """
+        with self._write("stage") as connection:
+            there = set(connection.scalars(select(collections.c.id)))
+            for publication in publications:
+                head = publication.article.head
+                if head.collection not in there:
+                    msg = f"The collection of {head.uri!r} was deleted meanwhile. Ingest it again."
+                    raise UnknownNameError(msg)
+                stage(connection, publication, self.encoder)
+
+    def flip(self) -> list[str]:
+        """Make every staged version the current one, in one transaction; return the articles."""
+        with self._write("flip") as connection:
             staged = connection.execute(
                 select(versions.c.number, versions.c.article_id)
                 .where(versions.c.state == "staged")
@@ -194,12 +186,11 @@ class Catalogue:
                     .where(articles.c.id == version.article_id)
                     .values(current=version.number)
                 )
-            if staged:
-                _grow(connection)
+            return list(dict.fromkeys(version.article_id for version in staged))
 
     def retire(self, article_ids: Sequence[str]) -> None:
         """Take articles from readers at once; `orphan` and `sweep` clear what is left."""
-        with self._write() as connection:
+        with self._write("retire") as connection:
             for article_id in article_ids:
                 connection.execute(
                     update(versions)
@@ -209,7 +200,6 @@ class Catalogue:
                 connection.execute(
                     update(articles).where(articles.c.id == article_id).values(current=None)
                 )
-            _grow(connection)
 
     def orphan(self) -> None:
         """Tell the indexes to remove the chunks that only superseded versions hold."""
@@ -221,7 +211,7 @@ class Catalogue:
             .where(versions.c.state == "superseded", placements.c.chunk.not_in(live))
             .distinct()
         )
-        with self._write() as connection:
+        with self._write("orphan") as connection:
             if not connection.scalar(select(exists().where(versions.c.state == "superseded"))):
                 return
             rows = [
@@ -233,17 +223,14 @@ class Catalogue:
 
     def sweep(self) -> None:
         """Delete superseded versions, chunks without a version, and what all have applied."""
-        with self._write() as connection:
+        with self._write("sweep") as connection:
             old = select(versions.c.number).where(versions.c.state == "superseded")
             touched = select(versions.c.article_id).where(versions.c.state == "superseded")
             article_ids = list(connection.scalars(touched.distinct()))
             connection.execute(delete(placements).where(placements.c.version.in_(old)))
             connection.execute(delete(versions).where(versions.c.state == "superseded"))
             for article_id in article_ids:
-                placed = select(placements.c.chunk).where(placements.c.chunk == chunks.c.number)
-                connection.execute(
-                    delete(chunks).where(chunks.c.article_id == article_id, ~exists(placed))
-                )
+                _drop_chunks(connection, unplaced().where(chunks.c.article_id == article_id))
                 kept = select(versions.c.number).where(versions.c.article_id == articles.c.id)
                 connection.execute(
                     delete(articles).where(articles.c.id == article_id, ~exists(kept))
@@ -251,141 +238,17 @@ class Catalogue:
             slowest = connection.scalar(select(func.min(followers.c.seq))) or 0
             connection.execute(delete(outbox).where(outbox.c.seq <= slowest))
 
-    # -- what the indexes follow ---------------------------------------------------------
-
-    def pending(self, follower: str, limit: int) -> list[OutboxEntry]:
-        """Return what `follower` has not applied yet, oldest first."""
-        reached = select(followers.c.seq).where(followers.c.name == follower)
-        query = (
-            select(outbox)
-            .where(outbox.c.seq > func.coalesce(reached.scalar_subquery(), 0))
-            .order_by(outbox.c.seq)
-            .limit(limit)
-        )
-        with self._engine.connect() as connection:
-            return [
-                OutboxEntry(row.seq, row.action, row.chunk, row.collection_id)
-                for row in connection.execute(query)
-            ]
-
-    def acknowledge(self, follower: str, seq: int | None = None) -> None:
-        """Note that `follower` has applied everything up to `seq` (default: all there is)."""
-        with self._write() as connection:
-            if seq is None:
-                newest = text("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
-                seq = connection.scalar(newest) or 0
-            connection.execute(delete(followers).where(followers.c.name == follower))
-            connection.execute(insert(followers).values(name=follower, seq=seq))
-
-    def embeddings(self, numbers: Sequence[int]) -> tuple[list[int], Matrix]:
-        """Return those of `numbers` that exist, and their vectors row by row."""
-        query = select(chunks.c.number, chunks.c.embedding).where(chunks.c.number.in_(numbers))
-        with self._engine.connect() as connection:
-            return to_matrix(connection.execute(query))
-
-    def placed(self, numbers: Sequence[int]) -> Iterator[tuple[int, str, ArticleHead]]:
-        """Yield (number, text, article) of chunks in their newest version, staged ones too."""
-        newest = (
-            select(placements.c.chunk, func.max(placements.c.version).label("version"))
-            .where(placements.c.chunk.in_(numbers))
-            .group_by(placements.c.chunk)
-            .subquery()
-        )
-        with self._engine.connect() as connection:
-            for row in connection.execute(chunk_rows(newest)):
-                yield row.chunk_number, row.chunk_text, to_head(row)
-
-    def chunk_numbers(self) -> list[tuple[int, str]]:
-        """Return (number, collection id) of every chunk that is kept, by number."""
-        query = (
-            select(chunks.c.number, articles.c.collection_id)
-            .join(articles, articles.c.id == chunks.c.article_id)
-            .order_by(chunks.c.number)
-        )
-        with self._engine.connect() as connection:
-            return [(row.number, row.collection_id) for row in connection.execute(query)]
-
-    # -- what readers see ----------------------------------------------------------------
-
-    def visible(self, numbers: Sequence[int], condition: Filter) -> set[int]:
-        """Return those of `numbers` that are in a current version the filter lets through."""
-        query = (
-            visible(condition)
-            .with_only_columns(placements.c.chunk)
-            .where(placements.c.chunk.in_(numbers))
-        )
-        with self._engine.connect() as connection:
-            return set(connection.scalars(query))
-
-    def visible_embeddings(self, condition: Filter) -> tuple[list[int], Matrix]:
-        """Return the number and vector of every chunk the filter lets through."""
-        query = (
-            visible(condition)
-            .join(chunks, chunks.c.number == placements.c.chunk)
-            .with_only_columns(chunks.c.number, chunks.c.embedding)
-        )
-        with self._engine.connect() as connection:
-            return to_matrix(connection.execute(query))
-
-    def locate(self, numbers: Sequence[int]) -> dict[int, Located]:
-        """Return the chunks that are in a current version, by number."""
-        current = (
-            select(placements.c.chunk, placements.c.version)
-            .join(articles, articles.c.current == placements.c.version)
-            .where(placements.c.chunk.in_(numbers))
-            .subquery()
-        )
-        with self._engine.connect() as connection:
-            return {
-                row.chunk_number: to_located(row) for row in connection.execute(chunk_rows(current))
-            }
-
-    def heads(self, condition: Filter | None = None) -> list[ArticleHead]:
-        """Return the articles a reader may see, newest first, undated ones last."""
-        query = (
-            current()
-            .where(*conditions(condition or Filter()))
-            .order_by(versions.c.published.desc().nulls_last(), versions.c.title, articles.c.id)
-        )
-        with self._engine.connect() as connection:
-            return [to_head(row) for row in connection.execute(query)]
-
-    def article(self, article_id: str) -> Article:
-        """Return an article's current version.
-
-        Raises:
-            UnknownNameError: There is no such article.
-        """
-        with self._engine.connect() as connection:
-            query = current().add_columns(versions.c.text).where(articles.c.id == article_id)
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            msg = f"There is no article {article_id!r}. See: citewell articles list"
-            raise UnknownNameError(msg)
-        return Article(to_head(row), row.text)
-
-    def known(self, collection: str) -> dict[str, Known]:
-        """Return what is published in a collection, by uri."""
-        query = (
-            current()
-            .add_columns(articles.c.source, versions.c.source_sha256)
-            .where(articles.c.collection_id == collection)
-        )
-        with self._engine.connect() as connection:
-            return {
-                row.uri: Known(to_head(row), row.source, row.source_sha256)
-                for row in connection.execute(query)
-            }
-
-    def chunk_ids(self, article_id: str) -> set[str]:
-        """Return the ids of the article's chunks whose embeddings are kept."""
-        query = select(chunks.c.id).where(chunks.c.article_id == article_id)
-        with self._engine.connect() as connection:
-            return set(connection.scalars(query))
+    def drop_orphans(self) -> None:
+        """Delete every chunk that no version holds; a whole catalogue has none."""
+        with self._write("sweep") as connection:
+            _drop_chunks(connection, unplaced())
 
     def note_source(self, article_id: str, source: str, source_sha256: str) -> None:
         """Note new bytes or a new place for an article whose text and head did not change."""
-        with self._write() as connection:
+        with self._write("note") as connection:
+            moved = connection.scalar(
+                select(articles.c.source != source).where(articles.c.id == article_id)
+            )
             connection.execute(
                 update(articles).where(articles.c.id == article_id).values(source=source)
             )
@@ -394,13 +257,75 @@ class Catalogue:
                 .where(versions.c.article_id == article_id, versions.c.state == "current")
                 .values(source_sha256=source_sha256)
             )
+            if moved:  # the lexical index filters by it
+                placed = (
+                    select(literal("add"), placements.c.chunk, articles.c.collection_id)
+                    .join(articles, articles.c.current == placements.c.version)
+                    .where(articles.c.id == article_id)
+                )
+                connection.execute(
+                    insert(outbox).from_select(["action", "chunk", "collection_id"], placed)
+                )
+
+    # -- the file ------------------------------------------------------------------------
+
+    def vacuum(self) -> None:
+        """Write the file anew without what was deleted, and empty its write-ahead log."""
+        with self._bare_connection() as connection:
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def copy_to(self, path: Path) -> None:
+        """Write one state of the catalogue to a new file, while it may be changed."""
+        with self._bare_connection() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(path),))
+
+    @contextmanager
+    def _bare_connection(self) -> Iterator[Connection]:
+        """Yield a connection without a transaction, which VACUUM cannot be in."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        except DatabaseError as exc:
+            msg = f"Rewriting {self.path} failed: {exc.orig}. Check free space and permissions."
+            raise StoreError(msg) from exc
+
+    # -- what follows the outbox ---------------------------------------------------------
+
+    def acknowledge(self, follower: str, seq: int | None = None) -> None:
+        """Note that `follower` has applied everything up to `seq` (default: all there is)."""
+        with self._write("acknowledge") as connection:
+            _follow(connection, follower, seq)
+
+    def switch(self, values: Mapping[str, str], followers_kept: Sequence[str]) -> None:
+        """Set the facts that name another generation, and drop the followers that it replaces."""
+        with self._write("switch") as connection:
+            _remember(connection, values)
+            connection.execute(delete(followers).where(followers.c.name.not_in(followers_kept)))
 
 
-def _generation(connection: Connection) -> int:
-    return int(connection.scalar(select(facts.c.value).where(facts.c.key == "generation")) or 0)
+def _drop_chunks(connection: Connection, numbers: Select[tuple[int]]) -> None:
+    """Delete chunks, by a query for their numbers, with all their vectors."""
+    for table, column in (
+        (embeddings, embeddings.c.chunk),
+        (sentence_embeddings, sentence_embeddings.c.chunk),
+        (chunks, chunks.c.number),
+    ):
+        connection.execute(delete(table).where(column.in_(numbers)))
 
 
-def _grow(connection: Connection) -> None:
-    grown = _generation(connection) + 1
-    connection.execute(delete(facts).where(facts.c.key == "generation"))
-    connection.execute(insert(facts).values(key="generation", value=str(grown)))
+def _remember(connection: Connection, values: Mapping[str, str]) -> None:
+    if not values:
+        return
+    connection.execute(delete(facts).where(facts.c.key.in_(list(values))))
+    connection.execute(
+        insert(facts), [{"key": key, "value": value} for key, value in values.items()]
+    )
+
+
+def _follow(connection: Connection, follower: str, seq: int | None) -> None:
+    if seq is None:
+        newest = text("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+        seq = connection.scalar(newest) or 0
+    connection.execute(delete(followers).where(followers.c.name == follower))
+    connection.execute(insert(followers).values(name=follower, seq=seq))

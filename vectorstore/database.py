@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from vectorstore.errors import StoreError
 
-SCHEMA = "c0001"  # the newest step in vectorstore/migrations/versions
+SCHEMA = "c0002"  # the newest step in vectorstore/migrations/versions
 
 
 def open_database(path: Path) -> Engine:

@@ -4,14 +4,19 @@ One Chroma collection holds the vectors of one Citewell collection, under its op
 in cosine space. Embedded Chroma does not survive being killed while it writes, and opening a
 broken index can end the process; so a durable mark is set before the first write and cleared
 at a clean close, and an index found with the mark is never opened: a new generation is built
-from the catalogue's embeddings.
+from the catalogue's embeddings. Nothing is ever deleted or replaced in Chroma, because it can
+lose live records from its graph after that (chroma-core/chroma#7758, which
+bench/chroma_7758.py repeats): what readers no longer see is passed over in its results, and
+left out of the next generation.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +25,30 @@ from chromadb.config import Settings
 from chromadb.errors import ChromaError
 
 from vectorstore.errors import StoreError
+from vectorstore.steps import Step, ignore
 from vectorstore.types import Matrix, Vector
 
-BATCH = 5_000  # Chroma refuses more than 5,461 records at once
+BATCH = 1_000  # records; Chroma refuses more than 5,461 at once
 HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 24}
 
 
 class DenseIndex:
-    """One generation of the vectors, in `root/<generation>`, opened by one process at a time."""
+    """One generation of the vectors, in `root/<generation>`, opened by one process at a time.
 
-    def __init__(self, root: Path, generation: str) -> None:
+    `held` are the numbers of its records, hidden ones too.
+    """
+
+    def __init__(self, root: Path, generation: str, on_step: Step = ignore) -> None:
+        self.generation = generation
         self.folder = root / generation
         self._mark = root / f"{generation}.dirty"
+        self._on_step = on_step
+        self._users = 0
+        self._idle = threading.Condition()
+        self._closed = False
         root.mkdir(parents=True, exist_ok=True)
+        if not self.folder.exists():
+            self._soil()  # creating the files is a write too
         try:
             # Any: the client's public type lacks close()
             self._client: Any = chromadb.PersistentClient(
@@ -41,6 +57,7 @@ class DenseIndex:
             self._collections = {
                 c.name: self._open(c.name) for c in self._client.list_collections()
             }
+            self.held = self.numbers()
         except (ChromaError, ValueError, OSError) as exc:
             msg = f"The dense index in {self.folder} cannot be opened: {exc}"
             raise StoreError(msg) from exc
@@ -51,12 +68,12 @@ class DenseIndex:
         return (root / generation).is_dir() and not (root / f"{generation}.dirty").exists()
 
     @staticmethod
-    def discard(root: Path, keep: str) -> None:
-        """Delete every generation but `keep`, and their marks."""
-        for path in root.iterdir():
-            if path.is_dir() and path.name != keep:
+    def discard(root: Path, keep: Sequence[str]) -> None:
+        """Delete every generation but those in `keep`, and their marks."""
+        for path in root.iterdir() if root.exists() else ():
+            if path.is_dir() and path.name not in keep:
                 shutil.rmtree(path)
-            elif path.suffix == ".dirty" and path.stem != keep:
+            elif path.suffix == ".dirty" and path.stem not in keep:
                 path.unlink()
 
     def _open(self, name: str) -> Any:  # noqa: ANN401 (a chromadb Collection)
@@ -74,50 +91,63 @@ class DenseIndex:
             self._mark.touch()
             _fsync(self._mark)
             _fsync(self._mark.parent)
+            self._on_step("dense: marked dirty")
 
     def add(self, collection: str, numbers: Sequence[int], vectors: Matrix) -> None:
-        """Add chunks, or replace those of the same numbers."""
+        """Add chunks, none of which is `held`.
+
+        Chroma can lose live records whose ids it is given again.
+        """
+        if not len(numbers):
+            return
         self._soil()
         if collection not in self._collections:
             self._collections[collection] = self._open(collection)
         for start in range(0, len(numbers), BATCH):
-            self._collections[collection].upsert(
+            self._on_step("dense: before batch")
+            self._collections[collection].add(
                 ids=[str(number) for number in numbers[start : start + BATCH]],
                 embeddings=vectors[start : start + BATCH],
             )
+            self.held |= set(numbers[start : start + BATCH])
+        self._on_step("dense: added")
 
-    def remove(self, collection: str, numbers: Sequence[int]) -> None:
-        """Remove chunks; those that are not there are passed over."""
-        if collection not in self._collections:
-            return
-        self._soil()
-        for start in range(0, len(numbers), BATCH):
-            self._collections[collection].delete(
-                ids=[str(number) for number in numbers[start : start + BATCH]]
-            )
+    @contextmanager
+    def _in_use(self) -> Iterator[bool]:
+        """Keep the index open while a search runs; yields whether it still is."""
+        with self._idle:
+            self._users += 1
+            is_open = not self._closed
+        try:
+            yield is_open
+        finally:
+            with self._idle:
+                self._users -= 1
+                self._idle.notify_all()
 
     def search(
         self, vector: Vector, top_k: int, collections: Sequence[str] | None
     ) -> list[tuple[int, float]]:
         """Return (number, cosine) of the nearest chunks, nearest first; ties by number."""
-        names = self._collections if collections is None else collections
+        names = list(self._collections) if collections is None else collections
         hits: list[tuple[int, float]] = []
-        for name in list(names):
-            collection = self._collections.get(name)
-            if collection is None:
-                continue
-            found = collection.query(
-                query_embeddings=[vector], n_results=top_k, include=["distances"]
-            )
-            # Chroma's cosine distance is 1 - cosine: here it becomes a similarity, once.
-            hits += [
-                (int(number), 1.0 - distance)
-                for number, distance in zip(found["ids"][0], found["distances"][0], strict=True)
-            ]
+        with self._in_use() as is_open:
+            for name in names:
+                collection = self._collections.get(name)
+                if collection is None or not is_open:
+                    continue
+                found = collection.query(
+                    query_embeddings=[vector], n_results=top_k, include=["distances"]
+                )
+                # Chroma's cosine distance is 1 - cosine: here it becomes a similarity, once.
+                hits += [
+                    (int(number), 1.0 - distance)
+                    for number, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+                ]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:top_k]
 
     def numbers(self) -> set[int]:
-        """Return the number of every chunk in the index."""
+        """Read the number of every chunk in the index from Chroma, hidden ones too."""
         return {
             int(number)
             for collection in self._collections.values()
@@ -125,8 +155,12 @@ class DenseIndex:
         }
 
     def close(self) -> None:
-        """Close Chroma, then clear the mark: from here on the files are whole."""
+        """Wait for searches to end, close Chroma, then clear the mark: the files are whole."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: self._users == 0)
         self._client.close()
+        self._on_step("dense: closed")
         if self._mark.exists():
             self._mark.unlink()
             _fsync(self._mark.parent)

@@ -6,14 +6,15 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import tantivy
 
 from vectorstore.errors import StoreError
+from vectorstore.reader import LexicalRow
+from vectorstore.steps import Step, ignore
 from vectorstore.types import Filter
 
-ANALYZER = "citewell_en_1"  # a change of the analysis below needs a new name and a rebuild
+ANALYZER = "citewell_en_2"  # a change of the analysis or the fields needs a new name
 HEAP_BYTES = 64_000_000
 BACKGROUND = 1_000  # chunks of other articles, imagined, when a term's weight is told
 
@@ -71,10 +72,13 @@ class LexicalIndex:
         StoreError: The folder holds an index that cannot be opened.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, on_step: Step = ignore) -> None:
+        self.folder = folder
+        self._on_step = on_step
         builder = tantivy.SchemaBuilder()
         builder.add_integer_field("number", stored=True, indexed=True, fast=True)
-        builder.add_text_field("collection", tokenizer_name="raw", index_option="basic")
+        for field in ("collection", "source", "language"):
+            builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
         builder.add_integer_field("published", indexed=True, fast=True)
         builder.add_text_field("text", tokenizer_name=ANALYZER, index_option="freq")
         self._schema = builder.build()
@@ -90,33 +94,38 @@ class LexicalIndex:
     def apply(
         self,
         removed: Sequence[int],
-        added: Iterable[tuple[int, str, date | None, str]],
+        added: Iterable[tuple[LexicalRow, str]],
     ) -> None:
-        """Remove chunks by number and add (number, collection, published, text); then commit.
+        """Remove chunks by number and add others with the text to index; then commit.
 
         Adding a number that is there replaces it, so that applying twice changes nothing.
         """
         for number in removed:
             self._writer.delete_documents_by_term("number", number)
-        for number, collection, published, text in added:
-            self._writer.delete_documents_by_term("number", number)
+        for row, text in added:
+            self._writer.delete_documents_by_term("number", row.number)
             document = tantivy.Document()
-            document.add_integer("number", number)
-            document.add_text("collection", collection)
-            if published is not None:
-                document.add_integer("published", published.toordinal())
+            document.add_integer("number", row.number)
+            document.add_text("collection", row.article.collection)
+            document.add_text("source", row.source)
+            document.add_text("language", (row.article.language or "").lower())
+            if row.article.published is not None:
+                document.add_integer("published", row.article.published.toordinal())
             document.add_text("text", text)
             self._writer.add_document(document)
+        self._on_step("lexical: before commit")
         self._writer.commit()
+        self._on_step("lexical: committed")
         self._index.reload()
 
     def search(self, query: str, top_k: int, condition: Filter) -> list[tuple[int, float]]:
         """Return (number, BM25) of the best chunks, best first; ties by number.
 
-        Any of the query's content terms may match; if it has none, all its terms count.
+        Any of the query's content terms may match; if it has none, all its terms count. The
+        filter's sources and languages are spelt out, as `ExactIndex.spell_out` does.
         """
         terms = content_terms(query) or list(dict.fromkeys(analyze(query)))
-        if not terms or condition.collections == ():
+        if not terms or () in (condition.collections, condition.sources, condition.languages):
             return []
         wanted = self._where(condition, self._any_of("text", terms))
         searcher = self._index.searcher()
@@ -125,23 +134,17 @@ class LexicalIndex:
         hits = [(number, float(score)) for number, (score, _) in zip(numbers, found, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
 
-    def count(self, condition: Filter) -> int:
-        """Return how many chunks the filter lets through."""
-        searcher = self._index.searcher()
-        if condition == Filter() or condition.collections == ():
-            return 0 if condition.collections == () else searcher.num_docs
-        wanted = self._where(condition, tantivy.Query.all_query())
-        found: Any = searcher.search(wanted, limit=1, count=True)  # its stub lacks count
-        return int(found.count)
-
     def _where(self, condition: Filter, query: tantivy.Query) -> tantivy.Query:
         """Join a query with the filter, which adds nothing to the score."""
         must = [(tantivy.Occur.Must, query)]
-        if condition.collections is not None:
-            allowed = tantivy.Query.term_set_query(
-                self._schema, "collection", list(condition.collections)
-            )
-            must.append((tantivy.Occur.Must, tantivy.Query.const_score_query(allowed, 0.0)))
+        for field, values in (
+            ("collection", condition.collections),
+            ("source", condition.sources),
+            ("language", condition.languages),
+        ):
+            if values is not None:
+                allowed = tantivy.Query.term_set_query(self._schema, field, list(values))
+                must.append((tantivy.Occur.Must, tantivy.Query.const_score_query(allowed, 0.0)))
         if condition.dated:
             dates = tantivy.Query.range_query(
                 self._schema,

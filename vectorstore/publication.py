@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, insert, select, update
 
-from vectorstore.schema import articles, chunks, outbox, placements, versions
+from vectorstore.schema import (
+    articles,
+    chunks,
+    embeddings,
+    outbox,
+    placements,
+    sentence_embeddings,
+    versions,
+)
 from vectorstore.types import Article, Chunk, Embedding
 
 
@@ -28,23 +36,10 @@ class Publication:
     source_sha256: str
 
 
-def stage(connection: Connection, publication: Publication) -> None:
-    """Write a new version, its new chunks, and what the indexes have to add."""
+def stage(connection: Connection, publication: Publication, encoder: int) -> None:
+    """Write a new version, its new chunks under an encoder, and what the indexes have to do."""
     head = publication.article.head
-    found = select(articles.c.id).where(articles.c.id == head.id)
-    if connection.scalar(found) is None:
-        connection.execute(
-            insert(articles).values(
-                id=head.id,
-                collection_id=head.collection,
-                uri=head.uri,
-                source=publication.source,
-            )
-        )
-    else:
-        connection.execute(
-            update(articles).where(articles.c.id == head.id).values(source=publication.source)
-        )
+    moved = _write_article(connection, publication)
     version = connection.scalar(
         insert(versions).returning(versions.c.number),
         {
@@ -61,12 +56,18 @@ def stage(connection: Connection, publication: Publication) -> None:
             "text": publication.article.text,
         },
     )
-    known = {
-        row.id: row.number
-        for row in connection.execute(
+    numbers = dict(
+        connection.execute(
             select(chunks.c.id, chunks.c.number).where(chunks.c.article_id == head.id)
+        ).all()
+    )
+    embedded = set(
+        connection.scalars(
+            select(embeddings.c.chunk)
+            .join(chunks, chunks.c.number == embeddings.c.chunk)
+            .where(chunks.c.article_id == head.id, embeddings.c.encoder == encoder)
         )
-    }
+    )
     # A chunk that only superseded versions hold may have left the indexes already.
     live = set(
         connection.scalars(
@@ -75,31 +76,32 @@ def stage(connection: Connection, publication: Publication) -> None:
             .where(versions.c.article_id == head.id, versions.c.state != "superseded")
         )
     )
-    for chunk in publication.chunks:
-        if chunk.id not in known:
-            embedding = publication.embeddings[chunk.id]
-            number = connection.scalar(
-                insert(chunks).returning(chunks.c.number),
-                {
-                    "id": chunk.id,
-                    "article_id": head.id,
-                    "embedding": embedding.chunk.astype(np.float32).tobytes(),
-                    "sentence_vectors": embedding.sentences.astype(np.float16).tobytes(),
-                },
-            )
-            known[chunk.id] = int(number or 0)
-        elif known[chunk.id] in live:
-            continue
-        connection.execute(
-            insert(outbox).values(
-                action="add", chunk=known[chunk.id], collection_id=head.collection
-            )
-        )
+    new = [{"id": chunk.id, "article_id": head.id} for chunk in publication.chunks]
+    new = [row for row in new if row["id"] not in numbers]
+    if new:
+        given = insert(chunks).returning(chunks.c.id, chunks.c.number)
+        numbers |= dict(connection.execute(given, new).all())
+    write_embeddings(
+        connection,
+        encoder,
+        {
+            numbers[chunk.id]: publication.embeddings[chunk.id]
+            for chunk in publication.chunks
+            if numbers[chunk.id] not in embedded
+        },
+    )
+    todo = [
+        {"action": "add", "chunk": numbers[chunk.id], "collection_id": head.collection}
+        for chunk in publication.chunks
+        if moved or numbers[chunk.id] not in live
+    ]
+    if todo:
+        connection.execute(insert(outbox), todo)
     rows = [
         {
             "version": version,
             "ordinal": chunk.ordinal,
-            "chunk": known[chunk.id],
+            "chunk": numbers[chunk.id],
             "start": chunk.start,
             "end": chunk.end,
             "sentences": json.dumps([[s.start, s.end] for s in chunk.sentences]),
@@ -108,3 +110,55 @@ def stage(connection: Connection, publication: Publication) -> None:
     ]
     if rows:
         connection.execute(insert(placements), rows)
+
+
+def _write_article(connection: Connection, publication: Publication) -> bool:
+    """Write the article; say whether what the lexical index filters by has changed."""
+    head = publication.article.head
+    found = connection.execute(
+        select(articles.c.source, versions.c.language)
+        .outerjoin(versions, versions.c.number == articles.c.current)
+        .where(articles.c.id == head.id)
+    ).one_or_none()
+    if found is None:
+        connection.execute(
+            insert(articles).values(
+                id=head.id,
+                collection_id=head.collection,
+                uri=head.uri,
+                source=publication.source,
+            )
+        )
+        return False
+    connection.execute(
+        update(articles).where(articles.c.id == head.id).values(source=publication.source)
+    )
+    return (found.source, found.language) != (publication.source, head.language)
+
+
+def write_embeddings(connection: Connection, encoder: int, found: Mapping[int, Embedding]) -> None:
+    """Write the vectors of chunks, by number, under an encoder."""
+    if not found:
+        return
+    connection.execute(
+        insert(embeddings),
+        [
+            {
+                "encoder": encoder,
+                "chunk": number,
+                "vector": embedding.chunk.astype(np.float32).tobytes(),
+            }
+            for number, embedding in found.items()
+        ],
+    )
+    connection.execute(
+        insert(sentence_embeddings),
+        [
+            {
+                "encoder": encoder,
+                "chunk": number,
+                "vectors": embedding.sentences.astype(np.float16).tobytes(),
+            }
+            for number, embedding in found.items()
+        ],
+    )

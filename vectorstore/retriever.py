@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vectorstore.errors import QuestionError
 from vectorstore.lexical import analyze, content_terms
@@ -20,7 +20,6 @@ from vectorstore.types import Encoder, Filter, Passage, Signals, Vector
 
 ALPHA = 0.5  # bench/quality.py --grid prints what other values give
 CANDIDATES = 100  # from each index
-ATTEMPTS = 3  # a publication between hits and join makes a search look again
 PER_ARTICLE = 4  # passages of one article in one result list
 MAX_QUERY = 2_000  # characters; what is longer is not a question
 
@@ -30,22 +29,27 @@ class Retrieved:
     """The passages for one query, best first, with what answering needs beside them.
 
     `idf` holds the weight of each of the query's content terms; `searched` is how many chunks
-    were there to be found; `timings` are milliseconds.
+    were there to be found; `degraded` tells what was missing; `timings` are milliseconds.
     """
 
     passages: tuple[Passage, ...]
     query_vector: Vector
     idf: Mapping[str, float]
     searched: int
+    degraded: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
 class Retriever:
-    """Finds the passages for a query in an open store."""
+    """Finds the passages for a query in an open store.
+
+    `encoder` is the one the store is embedded with; whoever changes that changes it here, in the
+    moment of the switch.
+    """
 
     def __init__(self, store: Store, encoder: Encoder, alpha: float = ALPHA) -> None:
+        self.encoder = encoder
         self._store = store
-        self._encoder = encoder
         self._alpha = alpha
 
     def retrieve(self, query: str, top_k: int, condition: Filter | None = None) -> Retrieved:
@@ -63,36 +67,36 @@ class Retriever:
         if top_k < 1:
             msg = f"top_k is {top_k}; ask for at least 1 passage."
             raise QuestionError(msg)
-        condition = condition or Filter()
         start = time.perf_counter()
-        vector = self._encoder.encode_query(query)
+        encoder = self.encoder
+        vector = encoder.encode_query(query)
         encoded = time.perf_counter()
-        for _ in range(ATTEMPTS):
-            generation = self._store.generation
-            passages, idf = self._search(query, vector, top_k, condition)
-            if generation == self._store.generation:
-                break
+
+        def search() -> Retrieved:
+            nonlocal encoder, vector
+            if encoder is not self.encoder:  # a rebuild has changed it meanwhile
+                encoder = self.encoder
+                vector = encoder.encode_query(query)
+            return self._search(query, vector, top_k, condition or Filter())
+
+        found = self._store.consistently(search)
         timings = {
             "encode": (encoded - start) * 1e3,
             "retrieve": (time.perf_counter() - encoded) * 1e3,
         }
-        searched = self._store.lexical.count(condition)
-        return Retrieved(tuple(passages), vector, idf, searched, timings)
+        return replace(found, timings=timings)
 
-    def _search(
-        self, query: str, vector: Vector, top_k: int, condition: Filter
-    ) -> tuple[list[Passage], dict[str, float]]:
+    def _search(self, query: str, vector: Vector, top_k: int, condition: Filter) -> Retrieved:
+        vectors = self._store.vectors
+        exact = vectors.exact
+        condition = exact.spell_out(condition)
         candidates = max(CANDIDATES, 5 * top_k)
+        degraded = self._store.degraded
         lexical = dict(self._store.lexical.search(query, candidates, condition))
-        dense = dict(self._dense(vector, candidates, condition))
-        numbers = [*dense, *(number for number in lexical if number not in dense)]
-        seen = self._store.catalogue.visible(numbers, condition)
-        cosines = {number: cosine for number, cosine in dense.items() if number in seen}
-        missing = [number for number in lexical if number in seen and number not in cosines]
-        found, vectors = self._store.catalogue.embeddings(missing)
-        if found:
-            cosines |= dict(zip(found, (vectors @ vector).tolist(), strict=True))
-        bm25 = {number: score for number, score in lexical.items() if number in seen}
+        cosines = dict(vectors.search(vector, candidates, condition))
+        seen = exact.seen(lexical, condition)
+        bm25 = {number: lexical[number] for number in seen}
+        cosines |= exact.cosines([number for number in seen if number not in cosines], vector)
         scores = fuse(cosines, bm25, self._alpha)
         idf = self._store.lexical.idf(content_terms(query))
         passages: list[Passage] = []
@@ -111,32 +115,27 @@ class Retriever:
                     sentence_vectors=hit.sentence_vectors,
                 )
             )
-        return passages, idf
+        return Retrieved(
+            passages=tuple(passages),
+            query_vector=vector,
+            idf=idf,
+            searched=exact.count(condition),
+            degraded=(degraded,) if degraded else (),
+        )
 
     def _best(self, scores: Mapping[int, float], top_k: int) -> list[Located]:
         """Locate by falling score, until copies and crowding articles leave `top_k`."""
         ranked = sorted(scores, key=lambda number: (-scores[number], number))
         located: list[Located] = []
         picked: list[Located] = []
-        for start in range(0, len(ranked), 2 * top_k):
-            group = ranked[start : start + 2 * top_k]
+        for start in range(0, len(ranked), top_k + 2):
+            group = ranked[start : start + top_k + 2]
             found = self._store.catalogue.locate(group)
             located += [found[number] for number in group if number in found]
             picked = pick(located, top_k)
             if len(picked) == top_k:
                 break
         return picked
-
-    def _dense(self, vector: Vector, top_k: int, condition: Filter) -> list[tuple[int, float]]:
-        if not condition.dated:
-            return self._store.dense.search(vector, top_k, condition.collections)
-        # Chroma's graph loses recall under a filter: score what the filter lets through.
-        numbers, vectors = self._store.catalogue.visible_embeddings(condition)
-        if not numbers:
-            return []
-        cosines = (vectors @ vector).tolist()
-        hits = sorted(zip(numbers, cosines, strict=True), key=lambda hit: (-hit[1], hit[0]))
-        return hits[:top_k]
 
 
 def check_query(query: str) -> str:

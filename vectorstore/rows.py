@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
-from vectorstore.schema import articles, chunks, placements, versions
+from vectorstore.schema import articles, chunks, placements, sentence_embeddings, versions
 from vectorstore.types import ArticleHead, Chunk, Filter, Matrix, Sentence, SentenceVectors
 
 HEAD = (
@@ -43,10 +43,15 @@ def current() -> Select[Any]:
 
 
 def conditions(condition: Filter) -> list[ColumnElement[bool]]:
-    """Return what a filter asks of articles and versions."""
+    """Return what a filter asks of articles and versions; ExactIndex asks the same in memory."""
     found: list[ColumnElement[bool]] = []
     if condition.collections is not None:
         found.append(articles.c.collection_id.in_(condition.collections))
+    if condition.sources is not None:
+        found.append(_below(articles.c.source, condition.sources, "/"))
+    if condition.languages is not None:
+        tags = [tag.lower() for tag in condition.languages]
+        found.append(_below(func.lower(versions.c.language), tags, "-"))
     if condition.published_from is not None:
         found.append(versions.c.published >= condition.published_from)
     if condition.published_to is not None:
@@ -54,12 +59,17 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def visible(condition: Filter) -> Select[Any]:
-    """Select the numbers of the chunks that a filter lets through."""
-    query = select(placements.c.chunk).join(articles, articles.c.current == placements.c.version)
-    if condition.dated:
-        query = query.join(versions, versions.c.number == placements.c.version)
-    return query.where(*conditions(condition))
+def _below(column: Any, wanted: Iterable[str], separator: str) -> ColumnElement[bool]:  # noqa: ANN401 (a text column)
+    """Ask that a column is one of `wanted`, or one of them and more behind the separator."""
+    parts = [
+        part
+        for value in wanted
+        for part in (
+            column == value,
+            column.startswith(value.rstrip(separator) + separator, autoescape=True),
+        )
+    ]
+    return or_(*parts) if parts else column.in_([])
 
 
 def chunk_rows(wanted: Any) -> Select[Any]:  # noqa: ANN401 (a subquery of (chunk, version))
@@ -68,7 +78,6 @@ def chunk_rows(wanted: Any) -> Select[Any]:  # noqa: ANN401 (a subquery of (chun
         select(
             placements.c.chunk.label("chunk_number"),
             chunks.c.id.label("chunk_id"),
-            chunks.c.sentence_vectors,
             placements.c.ordinal,
             placements.c.start,
             placements.c.end,
@@ -78,6 +87,7 @@ def chunk_rows(wanted: Any) -> Select[Any]:  # noqa: ANN401 (a subquery of (chun
                 versions.c.text, placements.c.start + 1, placements.c.end - placements.c.start
             ).label("chunk_text"),
             *HEAD,
+            articles.c.source,
         )
         .select_from(wanted)
         .join(
@@ -87,6 +97,15 @@ def chunk_rows(wanted: Any) -> Select[Any]:  # noqa: ANN401 (a subquery of (chun
         .join(chunks, chunks.c.number == placements.c.chunk)
         .join(versions, versions.c.number == placements.c.version)
         .join(articles, articles.c.id == versions.c.article_id)
+    )
+
+
+def with_sentence_vectors(query: Select[Any], encoder: int) -> Select[Any]:
+    """Add the vectors of the chunks' sentences to `chunk_rows`."""
+    return query.add_columns(sentence_embeddings.c.vectors).join(
+        sentence_embeddings,
+        (sentence_embeddings.c.chunk == chunks.c.number)
+        & (sentence_embeddings.c.encoder == encoder),
     )
 
 
@@ -106,25 +125,29 @@ def to_head(row: Row[Any]) -> ArticleHead:
     )
 
 
-def to_located(row: Row[Any]) -> Located:
-    """Return a row of `chunk_rows` as a chunk in its article."""
-    sentences = tuple(Sentence(start, end) for start, end in json.loads(row.sentences))
-    chunk = Chunk(
+def to_chunk(row: Row[Any]) -> Chunk:
+    """Return a row of `chunk_rows` as a chunk."""
+    return Chunk(
         id=row.chunk_id,
         article_id=row.article_id,
         ordinal=row.ordinal,
         start=row.start,
         end=row.end,
         text=row.chunk_text,
-        sentences=sentences,
+        sentences=tuple(Sentence(start, end) for start, end in json.loads(row.sentences)),
     )
-    vectors = np.frombuffer(row.sentence_vectors, dtype=np.float16).reshape(len(sentences), -1)
+
+
+def to_located(row: Row[Any]) -> Located:
+    """Return a row of `chunk_rows` with its sentences' vectors as a chunk in its article."""
+    chunk = to_chunk(row)
+    vectors = np.frombuffer(row.vectors, dtype=np.float16).reshape(len(chunk.sentences), -1)
     return Located(row.chunk_number, chunk, to_head(row), vectors)
 
 
-def to_matrix(rows: Iterable[Row[Any]]) -> tuple[list[int], Matrix]:
-    """Return rows of (number, embedding) as numbers and a matrix, row by row."""
-    pairs = [(row.number, row.embedding) for row in rows]
+def to_matrix(rows: Iterable[tuple[int, bytes]]) -> tuple[list[int], Matrix]:
+    """Return rows of (number, vector) as numbers and a matrix, row by row."""
+    pairs = list(rows)
     if not pairs:
         return [], np.zeros((0, 0), dtype=np.float32)
     matrix = np.frombuffer(b"".join(blob for _, blob in pairs), dtype=np.float32)

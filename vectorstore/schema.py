@@ -72,9 +72,35 @@ chunks = Table(
     Column("number", Integer, primary_key=True),  # the chunk's id in both indexes, never reused
     Column("id", String, nullable=False, unique=True),
     Column("article_id", ForeignKey("articles.id"), nullable=False, index=True),
-    Column("embedding", LargeBinary, nullable=False),  # float32
-    Column("sentence_vectors", LargeBinary, nullable=False),  # float16, one row a sentence
     sqlite_autoincrement=True,
+)
+
+# Each encoder under which chunks are embedded: one, and a second while a rebuild changes it.
+encoders = Table(
+    "encoders",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("fingerprint", String, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+# Apart from the sentences' vectors, so that reading all of these reads nothing else.
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("encoder", ForeignKey("encoders.number"), primary_key=True),
+    Column("chunk", ForeignKey("chunks.number"), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),  # float32
+    Index("embeddings_by_chunk", "chunk"),
+)
+
+sentence_embeddings = Table(
+    "sentence_embeddings",
+    metadata,
+    Column("encoder", ForeignKey("encoders.number"), primary_key=True),
+    Column("chunk", ForeignKey("chunks.number"), primary_key=True),
+    Column("vectors", LargeBinary, nullable=False),  # float16, one row a sentence
+    Index("sentence_embeddings_by_chunk", "chunk"),
 )
 
 placements = Table(

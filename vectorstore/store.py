@@ -1,4 +1,4 @@
-"""One process's open store: the lock, the catalogue, and the two indexes that follow it.
+"""One process's open store: the lock, the catalogue, and the indexes that follow it.
 
 Publishing a group of articles takes four steps, each a state that a crash may leave behind:
 staged in the catalogue; applied by both indexes; flipped, the moment of publication; swept,
@@ -8,27 +8,38 @@ whatever was left.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import TypeVar
 
 from filelock import BaseFileLock
 
-from vectorstore.catalogue import Catalogue, OutboxEntry
+from vectorstore.catalogue import Catalogue
 from vectorstore.dense import DenseIndex
 from vectorstore.errors import IndexMismatchError, StoreError
+from vectorstore.exact import ExactIndex
 from vectorstore.lexical import ANALYZER, LexicalIndex
 from vectorstore.lock import acquire_lock
 from vectorstore.publication import Publication
-from vectorstore.types import ArticleHead
+from vectorstore.reader import LexicalRow
+from vectorstore.steps import Step, ignore
+from vectorstore.types import ArticleHead, Encoder, EncoderInput
+from vectorstore.vectors import GROUP, Emit, Vectors, follower_name
 
-GROUP = 2_000  # outbox entries that an index applies with one commit
+logger = logging.getLogger(__name__)
+
 TITLE_BYTES = 190  # no script takes more tokens than bytes, so the text behind it has room
-STEPS: Final = ("staged", "dense applied", "lexical applied", "flipped", "orphaned", "swept")
+ATTEMPTS = 3  # looks at a store that changes meanwhile, before the change has to wait
+AT_ONCE = 2_000  # chunks whose graph is built while the store opens; more take seconds
+EMBEDDED_AT_ONCE = 128
+
+Found = TypeVar("Found")
 
 
 def embedding_context(head: ArticleHead) -> str:
@@ -43,8 +54,9 @@ class Store:
 
     Args:
         folder: The data folder, created if there is none.
-        fingerprint: How articles are embedded and split; kept at the first opening.
-        on_step: Called after each of STEPS, for tests that inject faults.
+        fingerprint: How articles are embedded (`encoder`) and split (`splitter`); kept at the
+            first opening.
+        on_step: Called before and after each durable step, for tests that inject faults.
         lock: The folder's lock, where the caller has taken it already.
 
     Raises:
@@ -56,20 +68,28 @@ class Store:
         self,
         folder: Path,
         fingerprint: Mapping[str, str],
-        on_step: Callable[[str], None] = lambda _: None,
+        on_step: Step = ignore,
         lock: BaseFileLock | None = None,
     ) -> None:
         self.folder = folder
         self._on_step = on_step
-        self._publishing = threading.Lock()
+        self._publishing = threading.RLock()
+        self._flipping = threading.Lock()
+        self._rebuilding = threading.Lock()
+        self._stopping = threading.Event()
+        self._rebuilder: threading.Thread | None = None
+        self._generation = 0
         self._closed = False
         self._lock = lock or acquire_lock(folder)
         try:
-            self.catalogue = Catalogue(folder / "catalogue.sqlite3")
+            self.catalogue = Catalogue(folder / "catalogue.sqlite3", on_step)
             self._check(fingerprint)
+            self.catalogue.encoder = self.catalogue.use_encoder(fingerprint["encoder"])
             self.lexical = self._open_lexical()
-            self.dense = self._open_dense()
+            self.vectors = Vectors(folder / "chroma", self.catalogue, on_step)
+            self._drop_old_followers()
             self._resume()
+            self._mend()
         except BaseException:
             self._lock.release()
             raise
@@ -78,135 +98,334 @@ class Store:
         known = self.catalogue.facts()
         for key, value in fingerprint.items():
             if known.get(key, value) != value:
+                way = (
+                    "change the store to it: citewell upkeep rebuild --model (see --help)"
+                    if key == "encoder"
+                    else "ingest the articles again into a new data folder (--data-dir)"
+                )
                 msg = (
                     f"The index in {self.folder} was built with {key} {known[key]!r}; the settings "
-                    f"ask for {value!r}. Go back to the former setting, or ingest the articles "
-                    "again into a new data folder (--data-dir)."
+                    f"ask for {value!r}. Go back to the former setting, or {way}."
                 )
                 raise IndexMismatchError(msg)
         if not fingerprint.keys() <= known.keys():
             self.catalogue.remember(fingerprint)
 
-    def _open_lexical(self) -> LexicalIndex:
-        folder = self.folder / "tantivy" / ANALYZER
-        whole = self.catalogue.facts().get("lexical_built") == ANALYZER and folder.exists()
-        if not whole:
-            self.catalogue.remember({"lexical_built": ""})
-            shutil.rmtree(folder, ignore_errors=True)  # a build that was interrupted
-        index = LexicalIndex(folder)
-        if not whole:
-            numbers = [number for number, _ in self.catalogue.chunk_numbers()]
-            for start in range(0, len(numbers), GROUP):
-                index.apply([], self._lexical_rows(numbers[start : start + GROUP]))
-            self.catalogue.acknowledge("lexical")
-            self.catalogue.remember({"lexical_built": ANALYZER})
-        return index
-
-    def _open_dense(self) -> DenseIndex:
-        root = self.folder / "chroma"
-        generation = self.catalogue.facts().get("dense_generation")
-        if generation and DenseIndex.is_clean(root, generation):
-            return DenseIndex(root, generation)
-        generation = uuid.uuid4().hex[:8]
-        index = DenseIndex(root, generation)
-        by_collection: dict[str, list[int]] = {}
-        for number, collection in self.catalogue.chunk_numbers():
-            by_collection.setdefault(collection, []).append(number)
-        for collection, numbers in by_collection.items():
-            for start in range(0, len(numbers), GROUP):
-                found, vectors = self.catalogue.embeddings(numbers[start : start + GROUP])
-                index.add(collection, found, vectors)
-        self.catalogue.acknowledge("dense")
-        self.catalogue.remember({"dense_generation": generation})
-        DenseIndex.discard(root, keep=generation)
-        return index
+    def _drop_old_followers(self) -> None:
+        """Forget the places of generations that are no more, or the outbox would only grow."""
+        kept = ["lexical", *self.vectors.followers]
+        if set(self.catalogue.followers()) - set(kept):
+            self.catalogue.switch({}, kept)
 
     def _resume(self) -> None:
         """Finish what the last process began: staged versions are complete, so publish them."""
         self._follow()
-        self.catalogue.flip()
+        self._flip()
         self._sweep()
 
-    @property
-    def generation(self) -> int:
-        """A number that grows with every change readers can see."""
-        return self.catalogue.generation()
+    # -- one state for readers -----------------------------------------------------------
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Change what readers see; whoever reads meanwhile looks again."""
+        with self._flipping:
+            self._generation += 1
+            try:
+                yield
+            except BaseException:  # whatever was committed, memory shows it
+                self.vectors.exact = ExactIndex.load(self.catalogue)
+                raise
+            finally:
+                self._generation += 1
+
+    def consistently(self, read: Callable[[], Found]) -> Found:
+        """Return what `read` finds in one state of the store, which no change has touched."""
+        for _ in range(ATTEMPTS):
+            before = self._generation
+            if before % 2 == 0:
+                found = read()
+                if before == self._generation:
+                    return found
+            else:
+                time.sleep(0.001)
+        with self._flipping:
+            return read()
+
+    # -- publication ---------------------------------------------------------------------
 
     def publish(self, publications: Sequence[Publication]) -> None:
         """Make the given versions of their articles the current ones, all together."""
-        with self._publishing:
-            self._refuse_if_closed()
+        with self._writing():
             self.catalogue.stage(publications)
-            self._on_step("staged")
             self._follow()
-            self.catalogue.flip()
-            self._on_step("flipped")
+            self._flip()
             self._sweep()
 
     def remove(self, article_ids: Sequence[str]) -> None:
         """Take articles from readers, then from the indexes and the catalogue."""
-        with self._publishing:
-            self._refuse_if_closed()
-            self.catalogue.retire(article_ids)
-            self._on_step("flipped")
+        with self._writing():
+            with self._changing():
+                self.catalogue.retire(article_ids)
+                self.vectors.exact.show((), gone=article_ids)
             self._sweep()
 
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            msg = f"The store in {self.folder} was closed meanwhile. Run the command again."
-            raise StoreError(msg)
+    def note_source(self, article_id: str, source: str, source_sha256: str) -> None:
+        """Note new bytes or a new place for an article whose text and head did not change."""
+        with self._writing(), self._changing():
+            self.catalogue.note_source(article_id, source, source_sha256)
+            self.vectors.exact.show(self.catalogue.shown([article_id]))
+
+    def catch_up(self) -> None:
+        """Have the indexes apply what only concerns filters, after `note_source`."""
+        with self._writing():
+            self._follow()
+
+    def delete_collection(self, collection: str) -> int:
+        """Delete a collection, by id, with its articles; return how many they were."""
+        with self._writing():
+            article_ids = [
+                shown.article_id
+                for shown in self.catalogue.shown()
+                if shown.collection == collection
+            ]
+            self.remove(article_ids)
+            self.catalogue.delete_collection(collection)
+            return len(article_ids)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._publishing:
+            if self._closed:
+                msg = f"The store in {self.folder} was closed meanwhile. Run the command again."
+                raise StoreError(msg)
+            yield
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Let nothing be published while the context lasts; readers go on.
+
+        Raises:
+            StoreError: The store is closed.
+        """
+        return self._writing()
+
+    def sweep(self) -> None:
+        """Clear whatever a fault may have left: unfinished versions, orphans, other encoders."""
+        with self._writing():
+            self._resume()
+            self.catalogue.drop_orphans()
+            if not self._rebuilding.locked():
+                while not self.catalogue.forget_encoders(keep=self.catalogue.encoder):
+                    pass
+                self.vectors.discard()
+            self._discard_lexical(self.lexical.folder.name)
+
+    def reload(self) -> None:
+        """Read what readers see from the catalogue again."""
+        with self._writing(), self._changing():
+            self.vectors.exact = ExactIndex.load(self.catalogue)
+
+    def _flip(self) -> None:
+        with self._changing():
+            article_ids = self.catalogue.flip()
+            self.vectors.exact.show(self.catalogue.shown(article_ids))
 
     def _sweep(self) -> None:
         self.catalogue.orphan()
-        self._on_step("orphaned")
         self._follow()
         self.catalogue.sweep()
-        self._on_step("swept")
+        if self.vectors.wasteful:
+            self.start_rebuild()
 
     def _follow(self) -> None:
-        """Bring both indexes up to the outbox; applying an entry twice changes nothing."""
-        while entries := self.catalogue.pending("dense", GROUP):
-            for action, collection, numbers in _runs(entries):
-                if action == "add":
-                    self.dense.add(collection, *self.catalogue.embeddings(numbers))
-                else:
-                    self.dense.remove(collection, numbers)
-            self._on_step("dense applied")
-            self.catalogue.acknowledge("dense", entries[-1].seq)
+        """Bring the indexes up to the outbox; applying an entry twice changes nothing."""
+        self.vectors.follow()
         while entries := self.catalogue.pending("lexical", GROUP):
             last = {entry.chunk: entry.action for entry in entries}
             added = [number for number, action in last.items() if action == "add"]
             removed = [number for number, action in last.items() if action == "remove"]
             self.lexical.apply(removed, self._lexical_rows(added))
-            self._on_step("lexical applied")
             self.catalogue.acknowledge("lexical", entries[-1].seq)
 
-    def _lexical_rows(self, numbers: Sequence[int]) -> Iterable[tuple[int, str, date | None, str]]:
-        for number, text, head in self.catalogue.placed(numbers):
-            yield number, head.collection, head.published, embedding_context(head) + text
+    def _lexical_rows(self, numbers: Sequence[int]) -> Iterable[tuple[LexicalRow, str]]:
+        for row in self.catalogue.placed(numbers):
+            yield row, embedding_context(row.article) + row.text
+
+    # -- the lexical index, built anew ---------------------------------------------------
+
+    def _open_lexical(self) -> LexicalIndex:
+        root = self.folder / "tantivy"
+        name = self.catalogue.facts().get("lexical_generation", "")
+        if name.startswith(f"{ANALYZER}-") and (root / name).is_dir():
+            try:
+                return LexicalIndex(root / name, self._on_step)
+            except StoreError as exc:
+                logger.warning("%s; it is built anew", exc)
+        return self._build_lexical()
+
+    def _build_lexical(self) -> LexicalIndex:
+        """Build a lexical index from the catalogue, beside the one that may be in use."""
+        root = self.folder / "tantivy"
+        name = f"{ANALYZER}-{uuid.uuid4().hex[:8]}"
+        index = LexicalIndex(root / name, self._on_step)
+        numbers = [number for number, _ in self.catalogue.chunk_numbers()]
+        for start in range(0, len(numbers), GROUP):
+            index.apply([], self._lexical_rows(numbers[start : start + GROUP]))
+        self.catalogue.acknowledge("lexical")
+        self.catalogue.remember({"lexical_generation": name})
+        self._discard_lexical(name)
+        return index
+
+    def _discard_lexical(self, keep: str) -> None:
+        for path in (self.folder / "tantivy").iterdir():
+            if path.name != keep:
+                shutil.rmtree(path)  # a reader's open files outlive it
+
+    def rebuild_lexical(self) -> None:
+        """Build the lexical index anew from the catalogue; the old one answers meanwhile."""
+        with self._writing():
+            self._follow()
+            index = self._build_lexical()
+            with self._changing():
+                old, self.lexical = self.lexical, index
+            old.close()
+
+    # -- the dense index, built anew -----------------------------------------------------
+
+    @property
+    def degraded(self) -> str | None:
+        """What readers have to do without at the moment, if anything."""
+        if self.vectors.dense is None:
+            return "The dense index is being built anew; every vector is compared meanwhile."
+        return None
+
+    def _mend(self) -> None:
+        """Build the dense index if there is none, in the background if it takes long."""
+        if self.vectors.dense is None:
+            if len(self.vectors.exact.numbers()) <= AT_ONCE:
+                self.rebuild()
+            else:
+                self.start_rebuild()
+
+    def start_rebuild(self) -> None:
+        """Build the dense index anew in a thread of its own, unless that is under way."""
+        if self._rebuilding.locked() or self._stopping.is_set():
+            return
+
+        def work() -> None:
+            try:
+                self.rebuild()
+            except StoreError as exc:
+                logger.error("the dense index could not be built: %s", exc)
+
+        self._rebuilder = threading.Thread(target=work, name="rebuild", daemon=True)
+        self._rebuilder.start()
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether a rebuild is under way."""
+        return self._rebuilding.locked()
+
+    def settle(self) -> None:
+        """Wait until no rebuild is under way."""
+        if self._rebuilder is not None:
+            self._rebuilder.join()
+
+    def rebuild(
+        self,
+        encoder: Encoder | None = None,
+        emit: Emit = lambda _done, _total: None,
+        quiet: AbstractContextManager[object] | None = None,
+        on_switch: Callable[[], None] = lambda: None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Build the dense index anew beside the old one, which answers until the switch.
+
+        Args:
+            encoder: Embed every chunk anew with this one first. What it has embedded is kept,
+                so that the next run goes on where this one was interrupted.
+            emit: Told (done, total) chunks.
+            quiet: Held around the switch to another encoder; whoever embeds for publication
+                holds it too.
+            on_switch: Called in the moment of the switch, to change the encoder of queries.
+            facts: What the store shall remember from the switch on.
+
+        Raises:
+            StoreError: Another rebuild is under way, or the store was closed meanwhile.
+        """
+        if not self._rebuilding.acquire(blocking=False):
+            msg = "The index is being rebuilt already. Wait until that ends."
+            raise StoreError(msg)
+        try:
+            number = self.catalogue.encoder
+            facts = dict(facts or {})
+            if encoder is not None:
+                number = self.catalogue.use_encoder(encoder.fingerprint)
+                facts["encoder"] = encoder.fingerprint
+                self._embed_all(encoder, number, emit)
+            index = self.vectors.build(number, emit, self._stopping.is_set)
+            if index is None:
+                msg = f"The store in {self.folder} was closed before its index was rebuilt."
+                raise StoreError(msg)
+            with quiet or nullcontext(), self._writing():
+                if encoder is not None:
+                    self._embed_all(encoder, number, emit)  # what was published meanwhile
+                self._switch(index, number, facts, on_switch)
+            if encoder is not None:
+                while not self.catalogue.forget_encoders(keep=number):
+                    pass
+        finally:
+            self.vectors.discard()
+            self._drop_old_followers()
+            self._rebuilding.release()
+
+    def _embed_all(self, encoder: Encoder, number: int, emit: Emit) -> None:
+        total = len(self.catalogue.chunk_numbers())
+        done = total - self.catalogue.count_unembedded(number)
+        while rows := self.catalogue.unembedded(number, EMBEDDED_AT_ONCE):
+            if self._stopping.is_set():
+                msg = f"The store in {self.folder} was closed; run the rebuild again to go on."
+                raise StoreError(msg)
+            inputs = [
+                EncoderInput(
+                    embedding_context(head),
+                    chunk.text,
+                    tuple((s.start - chunk.start, s.end - chunk.start) for s in chunk.sentences),
+                )
+                for _, chunk, head in rows
+            ]
+            numbers = [row[0] for row in rows]
+            found = dict(zip(numbers, encoder.encode_chunks(inputs), strict=True))
+            self.catalogue.add_embeddings(number, found)
+            done += len(rows)
+            emit(done, total)
+
+    def _switch(
+        self, index: DenseIndex, encoder: int, facts: dict[str, str], on_switch: Callable[[], None]
+    ) -> None:
+        self._on_step("rebuild: before switch")
+        self.vectors.catch_up(index, encoder)
+        exact = ExactIndex.load(self.catalogue, encoder)
+        facts["dense_generation"] = index.generation
+        with self._changing():
+            self.catalogue.switch(facts, ["lexical", follower_name(index.generation)])
+            self.catalogue.encoder = encoder
+            old = self.vectors.adopt(index, exact)
+            on_switch()
+        if old is not None:
+            old.close()
+        self._on_step("rebuild: switched")
+
+    # -- the end -------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close the indexes cleanly and let another process have the store."""
+        self._stopping.set()
+        self.settle()  # a rebuild stops at its next batch
         with self._publishing:
             if self._closed:
                 return
             self._closed = True
-            self.dense.close()
+            self.vectors.close()
             self.lexical.close()
             self.catalogue.close()
             self._lock.release()
-
-
-def _runs(entries: Iterable[OutboxEntry]) -> Iterable[tuple[str, str, list[int]]]:
-    """Group consecutive entries of one action and collection, keeping their order."""
-    run: list[int] = []
-    key: tuple[str, str] | None = None
-    for entry in entries:
-        this = (entry.action, entry.collection)
-        if key is not None and this != key:
-            yield *key, run
-            run = []
-        key = this
-        run.append(entry.chunk)
-    if key is not None:
-        yield *key, run

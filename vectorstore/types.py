@@ -88,10 +88,10 @@ class Signals:
 
     `cosine` is in [-1, 1]; `bm25` is at least 0, 0 when the chunk shares no content term
     with the query; `coverage` is the idf-weighted share, in [0, 1], of the query's content
-    terms that the passage or its title holds. `cosine` is None without a dense index.
+    terms that the passage or its title holds.
     """
 
-    cosine: float | None
+    cosine: float
     bm25: float
     coverage: float
 
@@ -115,11 +115,16 @@ class Passage:
 class Filter:
     """Which articles a query may see; every condition must hold.
 
-    `collections` are opaque ids; None means all, an empty tuple means none. The range of
-    publication dates includes both ends and leaves out articles without a date.
+    Of `collections` (opaque ids), `sources` and `languages`, None means all and an empty tuple
+    none. A source is where articles were ingested from: that very place, or any below it. A
+    language is a tag, which its subtags match too: "en" lets "en-GB" through (RFC 4647, basic
+    filtering). The range of publication dates includes both ends and leaves out articles
+    without a date.
     """
 
     collections: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None
     published_from: date | None = None
     published_to: date | None = None
 
@@ -127,6 +132,11 @@ class Filter:
     def dated(self) -> bool:
         """Whether the filter asks for a range of publication dates."""
         return self.published_from is not None or self.published_to is not None
+
+    @property
+    def by_collection_only(self) -> bool:
+        """Whether nothing but the collection decides."""
+        return self.sources is None and self.languages is None and not self.dated
 
 
 @dataclass(frozen=True, slots=True)

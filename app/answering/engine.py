@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from app.answering.answer import (
     AnswerSentence,
+    Degraded,
     Done,
     Event,
     PassagesFound,
@@ -58,6 +59,8 @@ class Engine:
             yield Done("answered", (), {"total": _since(start)})
             return
         retrieved = self._retriever.retrieve(question, TOP_K, condition)
+        for reason in retrieved.degraded:
+            yield Degraded(reason)
         yield PassagesFound(retrieved.passages)
         ranked = rank_sentences(question, retrieved)
         timings = {**retrieved.timings}

@@ -51,7 +51,7 @@ def passage_json(passage: Passage) -> Json:
         "score": round(passage.score, 6),
         "rank": passage.rank,
         "signals": {
-            "cosine": None if passage.signals.cosine is None else round(passage.signals.cosine, 6),
+            "cosine": round(passage.signals.cosine, 6),
             "bm25": round(passage.signals.bm25, 6),
             "coverage": round(passage.signals.coverage, 6),
         },
@@ -108,10 +108,16 @@ def answer_json(answer: Answer) -> Json:
 def filter_json(condition: Filter) -> Json:
     """The filters in force; null where nothing is filtered."""
     return {
-        "collections": None if condition.collections is None else list(condition.collections),
+        "collections": _listed(condition.collections),
+        "sources": _listed(condition.sources),
+        "languages": _listed(condition.languages),
         "published_from": condition.published_from and condition.published_from.isoformat(),
         "published_to": condition.published_to and condition.published_to.isoformat(),
     }
+
+
+def _listed(values: tuple[str, ...] | None) -> list[str] | None:
+    return None if values is None else list(values)
 
 
 def event_json(event: Event) -> tuple[str, Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,36 @@ from app.answering.answer import Event
 from app.answering.citations import link_to_quote
 from app.answering.wire import Json, event_json, head_json
 from app.api.runtime import Runtime
+from app.scope import Scope
 from vectorstore.errors import CitewellError, UnknownNameError
 
 STATIC = Path(__file__).parents[1] / "web" / "static"
 
 
 class Question(BaseModel):
-    """What to answer, and from which collection; null means from all."""
+    """What to answer, and from which articles; null means from all."""
 
     model_config = ConfigDict(extra="forbid")
 
     question: str
     collection: str | None = None
+    collections: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None
+    published_from: date | None = None
+    published_to: date | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """The articles that may answer."""
+        named = (self.collection,) if self.collection is not None else None
+        return Scope(
+            named if self.collections is None else (*self.collections, *(named or ())),
+            self.sources,
+            self.languages,
+            self.published_from,
+            self.published_to,
+        )
 
 
 def rest_app(runtime: Runtime) -> FastAPI:
@@ -39,7 +58,7 @@ def rest_app(runtime: Runtime) -> FastAPI:
     def answer(question: Question) -> Response:
         """Stream an answer as server-sent events: start, passages, sentence …, done or error."""
         try:
-            events = runtime.service().ask(question.question, question.collection)
+            events = runtime.service().ask(question.question, question.scope)
         except UnknownNameError as exc:
             return _problem(404, "Not Found", exc)
         except CitewellError as exc:

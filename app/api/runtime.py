@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vectorstore.errors import CitewellError, ServerError
+from vectorstore.lock import acquire_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STAGES = ("page", "store", "encoder")
+
+Replaced = TypeVar("Replaced")
 
 
 class Runtime:
@@ -31,6 +34,7 @@ class Runtime:
         self._lock = lock
         self._opened: Service | None = None
         self._warm: Future[Service] = Future()
+        self._replacing = threading.Lock()
 
     @property
     def ready(self) -> bool:
@@ -45,6 +49,38 @@ class Runtime:
         """
         return self._warm.result()
 
+    def _open(self, lock: BaseFileLock) -> None:
+        from app.service import Service
+
+        self._opened = Service(self.settings, lock=lock, serving=True)
+        self.done["store"] = True
+        self._opened.warm_up()
+        self.done["encoder"] = True
+        self._warm.set_result(self._opened)
+
+    def replace_store(self, change: Callable[[], Replaced]) -> Replaced:
+        """Close the service, let `change` work on its folder, and open it again.
+
+        Questions that come meanwhile wait. If `change` raises, the service is opened as it was.
+
+        Raises:
+            CitewellError: The store could not be opened again; the server has to be restarted.
+        """
+        with self._replacing:
+            service = self.service()
+            self._warm = Future()
+            self.done |= {"store": False, "encoder": False}
+            service.close()
+            lock = acquire_lock(self.settings.data_dir)
+            try:
+                return change()
+            finally:
+                try:
+                    self._open(lock)
+                except CitewellError as exc:
+                    self._fail(exc)
+                    raise
+
     def start(self, build_page: Callable[[], None], on_failure: Callable[[], None]) -> None:
         """Build the page, then open the store, then load the encoder."""
 
@@ -52,13 +88,7 @@ class Runtime:
             try:
                 build_page()
                 self.done["page"] = True
-                from app.service import Service
-
-                self._opened = Service(self.settings, lock=self._lock)
-                self.done["store"] = True
-                self._opened.encoder.load()
-                self.done["encoder"] = True
-                self._warm.set_result(self._opened)
+                self._open(self._lock)
             except CitewellError as exc:
                 self._fail(exc)
                 on_failure()

@@ -140,7 +140,7 @@ def run(settings: Settings) -> None:
     front = Front(runtime)
     server = uvicorn.Server(_config(Guard(front), lifespan="on"))
     # Commands may come from now on; they wait until the service is there.
-    control = uvicorn.Server(_config(control_app(runtime.service), lifespan="off"))
+    control = uvicorn.Server(_config(control_app(runtime), lifespan="off"))
     commands = threading.Thread(
         target=control.run, kwargs={"sockets": [listen(settings.data_dir)]}, daemon=True
     )

@@ -95,12 +95,13 @@ def test_the_same_again_embeds_nothing(library: Library) -> None:
     library.write("a.md", "# Alps\n\nGlaciers melt in the Alps.")
     library.write("c.jsonl", records({"id": "c", "text": "Deserts grow."}))
     library.sync()
-    embedded, generation = list(library.encoder.embedded), library.store.generation
+    embedded = list(library.encoder.embedded)
+    generation = library.store._generation
     report = library.sync()
     assert counts(report) == (0, 0, 2, 0)
     assert report.chunks == 0
     assert library.encoder.embedded == embedded
-    assert library.store.generation == generation
+    assert library.store._generation == generation
 
 
 def test_touched_files_are_unchanged(library: Library) -> None:
@@ -135,7 +136,7 @@ def test_an_edited_articles_old_text_is_gone(library: Library) -> None:
     assert library.find("glaciers alps volcanoes") == ["Volcanoes erupt in Iceland."]
     numbers = {number for number, _ in library.store.catalogue.chunk_numbers()}
     assert len(numbers) == 1
-    assert library.store.dense.numbers() == library.store.lexical.numbers() == numbers
+    assert library.store.vectors.exact.numbers() == library.store.lexical.numbers() == numbers
 
 
 @pytest.mark.parametrize(
@@ -468,7 +469,8 @@ def test_a_run_that_was_cut_off_is_completed_by_the_next(
     assert report.added + report.unchanged == 300
     assert report.unchanged >= 128
     assert len(library.encoder.embedded) == report.chunks == report.added
-    assert len(library.store.dense.numbers()) == len(library.store.lexical.numbers()) == 300
+    assert library.store.vectors.dense is not None
+    assert len(library.store.vectors.dense.numbers()) == len(library.store.lexical.numbers()) == 300
 
 
 def test_the_store_survives_a_restart(library: Library, open_store: OpenStore) -> None:

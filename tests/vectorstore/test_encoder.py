@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vectorstore.encoder import DEFAULT_SHA256, SentenceTransformerEncoder
+from vectorstore.encoder import DEFAULT_SHA256, PRECISIONS, SentenceTransformerEncoder
 from vectorstore.errors import EncoderError
 from vectorstore.types import EncoderInput
 
@@ -130,3 +131,38 @@ def test_a_folder_with_broken_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(EncoderError, match="cannot be loaded"):
         SentenceTransformerEncoder(str(tmp_path)).load()
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    """A precision that there is not is refused at once, with those there are."""
+    with pytest.raises(EncoderError, match=r"'fp16' is unknown.*fp32, bf16, int8"):
+        SentenceTransformerEncoder(precision="fp16")
+
+
+def test_indexes_of_different_precisions_do_not_mix() -> None:
+    """The fingerprint tells the precision."""
+    found = [SentenceTransformerEncoder(precision=name).fingerprint for name in PRECISIONS]
+    end = DEFAULT_SHA256[:16]
+    assert found == [f"all-MiniLM-L6-v2/{name}/{end}" for name in PRECISIONS]
+
+
+@pytest.mark.parametrize(("precision", "agreement"), [("bf16", 0.999), ("int8", 0.98)])
+def test_a_lower_precision_is_near_fp32(
+    real_encoder: SentenceTransformerEncoder, precision: str, agreement: float
+) -> None:
+    """Vectors have the types, unit length and, nearly, the direction they have in fp32."""
+    lower = SentenceTransformerEncoder(precision=precision)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch's own are silenced
+        (found,) = lower.encode_chunks([INPUT])
+    (exact,) = real_encoder.encode_chunks([INPUT])
+    query = lower.encode_query("What do penguins feed on?")
+    assert query @ real_encoder.encode_query("What do penguins feed on?") > agreement
+    assert found.chunk @ exact.chunk > agreement
+    sentences = found.sentences.astype(np.float32)
+    assert ((sentences * exact.sentences).sum(axis=1) > agreement).all()
+    assert query.dtype == found.chunk.dtype == np.float32
+    assert found.sentences.dtype == np.float16
+    assert np.linalg.norm(query) == pytest.approx(1, abs=1e-5)
+    assert np.linalg.norm(found.chunk) == pytest.approx(1, abs=1e-5)
+    assert np.linalg.norm(sentences, axis=1) == pytest.approx(np.ones(2), abs=1e-2)

@@ -9,12 +9,29 @@ import pytest
 
 from vectorstore.errors import StoreError
 from vectorstore.lexical import BACKGROUND, LexicalIndex, analyze, content_terms
-from vectorstore.types import Filter
+from vectorstore.reader import LexicalRow
+from vectorstore.types import ArticleHead, Filter
+
+
+def row(
+    number: int,
+    collection: str,
+    published: date | None,
+    text: str,
+    source: str = "/news",
+    language: str | None = None,
+) -> tuple[LexicalRow, str]:
+    """Return a chunk as the index takes it."""
+    head = ArticleHead(
+        f"a{number}", "uri", "Title", "0" * 64, collection, published=published, language=language
+    )
+    return LexicalRow(number, text, head, source), text
+
 
 ROWS = [
-    (1, "c1", date(2026, 1, 1), "Glaciers in the Alps are melting."),
-    (2, "c1", date(2026, 1, 31), "A glacier is a river of ice; glaciers move."),
-    (3, "c2", None, "Volcanoes erupt in Iceland, near glaciers."),
+    row(1, "c1", date(2026, 1, 1), "Glaciers in the Alps are melting.", "/news/alps", "en-GB"),
+    row(2, "c1", date(2026, 1, 31), "A glacier is a river of ice; glaciers move.", "/news", "de"),
+    row(3, "c2", None, "Volcanoes erupt in Iceland, near glaciers."),
 ]
 
 
@@ -62,7 +79,7 @@ def test_the_best_chunk_comes_first(index: LexicalIndex) -> None:
 def test_ties_are_broken_by_number(tmp_path: Path) -> None:
     """Equal texts come in the order of their numbers."""
     index = LexicalIndex(tmp_path)
-    index.apply([], [(n, "c1", None, "the same words") for n in (5, 2, 9)])
+    index.apply([], [row(n, "c1", None, "the same words") for n in (5, 2, 9)])
     assert found(index, "words") == [2, 5, 9]
     index.close()
 
@@ -86,19 +103,29 @@ def test_the_collection_filter_is_exact(index: LexicalIndex) -> None:
     assert found(index, "glacier", Filter(collections=())) == []
 
 
+def test_sources_and_languages_are_matched_whole(index: LexicalIndex) -> None:
+    """Only chunks with one of the sources, or one of the languages in lower case, are found."""
+    assert found(index, "glacier", Filter(sources=("/news/alps",))) == [1]
+    assert set(found(index, "glacier", Filter(sources=("/news",)))) == {2, 3}
+    assert found(index, "glacier", Filter(languages=("en-gb",))) == [1]
+    assert set(found(index, "glacier", Filter(languages=("de", "")))) == {2, 3}
+    assert found(index, "glacier", Filter(sources=())) == []
+    assert found(index, "glacier", Filter(languages=())) == []
+
+
 def test_the_date_filter_includes_both_ends(index: LexicalIndex) -> None:
     """A range of dates includes its ends and leaves out chunks without a date."""
     first, last = date(2026, 1, 1), date(2026, 1, 31)
-    assert set(found(index, "glacier", Filter(None, first, last))) == {1, 2}
-    assert found(index, "glacier", Filter(None, date(2026, 1, 2), None)) == [2]
-    assert found(index, "glacier", Filter(None, None, date(2026, 1, 30))) == [1]
-    assert found(index, "glacier", Filter(("c2",), date.min, date.max)) == []
+    assert set(found(index, "glacier", Filter(published_from=first, published_to=last))) == {1, 2}
+    assert found(index, "glacier", Filter(published_from=date(2026, 1, 2))) == [2]
+    assert found(index, "glacier", Filter(published_to=date(2026, 1, 30))) == [1]
+    assert found(index, "glacier", Filter(("c2",), published_from=date.min)) == []
 
 
 def test_a_filter_does_not_change_scores(index: LexicalIndex) -> None:
     """BM25 is the same with and without a filter."""
     free = dict(index.search("glacier", 10, Filter()))
-    filtered = dict(index.search("glacier", 10, Filter(("c1",), date.min, date.max)))
+    filtered = dict(index.search("glacier", 10, Filter(("c1",), published_from=date.min)))
     assert filtered == {number: free[number] for number in (1, 2)}
 
 

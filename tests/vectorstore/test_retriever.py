@@ -150,7 +150,7 @@ def test_the_date_filter_is_exact(
         "undated": None,
     }.items():
         put(store, uri, f"Penguins {uri}.", published=day)
-    found = find(retriever, "penguins", 10, Filter(None, since, until))
+    found = find(retriever, "penguins", 10, Filter(published_from=since, published_to=until))
     assert sorted(p.article.uri for p in found) == uris
 
 
