@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -100,15 +100,17 @@ def documents(data: Path) -> tuple[Document, ...]:
     return tuple(found)
 
 
+def every_window(data: Path) -> Iterator[Window]:
+    """Yield the windows of every document, those of SIZES[0] first."""
+    for size in SIZES:
+        for document in documents(data):
+            for index in range(len(document.sentences) - size + 1):
+                yield Window(document, index, size)
+
+
 def windows(data: Path, count: int) -> list[Window]:
-    """Return the first `count` windows, those of SIZES[0] first."""
-    every = (
-        Window(document, index, size)
-        for size in SIZES
-        for document in documents(data)
-        for index in range(len(document.sentences) - size + 1)
-    )
-    found = list(islice(every, count))
+    """Return the first `count` windows."""
+    found = list(islice(every_window(data), count))
     if len(found) < count:
         sys.exit(f"The data give {len(found)} windows, not {count}.")
     return found
@@ -138,14 +140,15 @@ def _runs(data: Path) -> Iterator[EncoderInput]:
         run: list[tuple[int, int]] = []
         for span in document.sentences:
             if run and span[1] - run[0][0] > RUN:
-                yield _run(document, run)
+                yield encoder_input(document, run)
                 run = []
             run.append(span)
         if run:
-            yield _run(document, run)
+            yield encoder_input(document, run)
 
 
-def _run(document: Document, spans: list[tuple[int, int]]) -> EncoderInput:
+def encoder_input(document: Document, spans: Sequence[tuple[int, int]]) -> EncoderInput:
+    """Return consecutive sentences of a document as the encoder takes them."""
     start, end = spans[0][0], spans[-1][1]
     shifted = tuple((first - start, last - start) for first, last in spans)
     return EncoderInput(f"{document.title[:60]}. ", document.text[start:end], shifted)

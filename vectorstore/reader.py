@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
 
@@ -17,6 +16,7 @@ from vectorstore.rows import (
     chunk_rows,
     conditions,
     current,
+    newest_chunk_rows,
     to_chunk,
     to_head,
     to_located,
@@ -171,7 +171,7 @@ class Reader:
     def placed(self, numbers: Sequence[int]) -> Iterator[LexicalRow]:
         """Yield chunks with the article of their newest version, staged ones too."""
         with self._engine.connect() as connection:
-            for row in connection.execute(chunk_rows(_newest(numbers))):
+            for row in connection.execute(newest_chunk_rows(numbers)):
                 yield LexicalRow(row.chunk_number, row.chunk_text, to_head(row), row.source)
 
     def chunk_numbers(self) -> list[tuple[int, str]]:
@@ -211,7 +211,7 @@ class Reader:
         with self._engine.connect() as connection:
             wanted = select(chunks.c.number).where(_bare(encoder)).limit(limit)
             numbers = list(connection.scalars(wanted))
-            rows = connection.execute(chunk_rows(_newest(numbers))) if numbers else ()
+            rows = connection.execute(newest_chunk_rows(numbers)) if numbers else ()
             return [(row.chunk_number, to_chunk(row), to_head(row)) for row in rows]
 
     # -- what readers see ----------------------------------------------------------------
@@ -253,13 +253,9 @@ class Reader:
 
     def locate(self, numbers: Sequence[int]) -> dict[int, Located]:
         """Return the chunks that are in a current version, by number."""
-        wanted = (
-            select(placements.c.chunk, placements.c.version)
-            .join(articles, articles.c.current == placements.c.version)
-            .where(placements.c.chunk.in_(numbers))
-            .subquery()
+        query = with_sentence_vectors(chunk_rows(), self.encoder).where(
+            placements.c.chunk.in_(numbers), articles.c.current == placements.c.version
         )
-        query = with_sentence_vectors(chunk_rows(wanted), self.encoder)
         with self._engine.connect() as connection:
             return {row.chunk_number: to_located(row) for row in connection.execute(query)}
 
@@ -328,15 +324,6 @@ def _bare(encoder: int) -> ColumnElement[bool]:
     )
     placed = select(placements.c.chunk).where(placements.c.chunk == chunks.c.number)
     return ~done.exists() & placed.exists()
-
-
-def _newest(numbers: Sequence[int]) -> Any:  # noqa: ANN401 (a subquery of (chunk, version))
-    return (
-        select(placements.c.chunk, func.max(placements.c.version).label("version"))
-        .where(placements.c.chunk.in_(numbers))
-        .group_by(placements.c.chunk)
-        .subquery()
-    )
 
 
 def remembered(folder: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,8 +72,8 @@ def _below(column: Any, wanted: Iterable[str], separator: str) -> ColumnElement[
     return or_(*parts) if parts else column.in_([])
 
 
-def chunk_rows(wanted: Any) -> Select[Any]:  # noqa: ANN401 (a subquery of (chunk, version))
-    """Select chunks as they stand in the versions wanted, with their texts and heads."""
+def chunk_rows() -> Select[Any]:
+    """Select chunks as they stand in versions, with their texts and heads."""
     return (
         select(
             placements.c.chunk.label("chunk_number"),
@@ -89,14 +89,24 @@ def chunk_rows(wanted: Any) -> Select[Any]:  # noqa: ANN401 (a subquery of (chun
             *HEAD,
             articles.c.source,
         )
-        .select_from(wanted)
-        .join(
-            placements,
-            (placements.c.chunk == wanted.c.chunk) & (placements.c.version == wanted.c.version),
-        )
+        .select_from(placements)
         .join(chunks, chunks.c.number == placements.c.chunk)
         .join(versions, versions.c.number == placements.c.version)
         .join(articles, articles.c.id == versions.c.article_id)
+    )
+
+
+def newest_chunk_rows(numbers: Sequence[int]) -> Select[Any]:
+    """Select chunks, by number, as they stand in their newest versions, staged ones too."""
+    newest = (
+        select(placements.c.chunk, func.max(placements.c.version).label("version"))
+        .where(placements.c.chunk.in_(numbers))
+        .group_by(placements.c.chunk)
+        .subquery()
+    )
+    return chunk_rows().join(
+        newest,
+        (placements.c.chunk == newest.c.chunk) & (placements.c.version == newest.c.version),
     )
 
 

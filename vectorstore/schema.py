@@ -42,7 +42,8 @@ articles = Table(
     Column("collection_id", ForeignKey("collections.id"), nullable=False),
     Column("uri", Text, nullable=False),
     Column("source", Text, nullable=False),  # the folder or file it came from
-    Column("current", Integer, nullable=True),  # versions.number; NULL before and after its time
+    # versions.number; NULL before and after its time
+    Column("current", Integer, nullable=True, index=True),
     UniqueConstraint("collection_id", "uri"),
 )
 

@@ -33,5 +33,6 @@ def upgrade() -> None:
             f"SELECT encoders.number, chunks.number, chunks.{old} FROM chunks, encoders"
         )
         op.execute(f"ALTER TABLE chunks DROP COLUMN {old}")
+    op.create_index("ix_articles_current", "articles", ["current"])
     op.execute("DELETE FROM facts WHERE key IN ('dense_generation', 'lexical_built', 'generation')")
     op.execute("DELETE FROM followers")
