@@ -23,6 +23,9 @@ test: $(VENV)/dev ## run the tests
 soak: $(VENV)/dev ## run the long measurements; results go to bench/results
 	$(BIN)/python bench/quality.py
 	$(BIN)/python bench/refusal.py
+	$(BIN)/python bench/kills.py
+	$(BIN)/python bench/load.py
+	$(BIN)/python bench/scale.py
 
 bench: $(VENV)/dev ## measure speed and the demo questions
 	$(BIN)/python bench/demo.py

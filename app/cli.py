@@ -93,6 +93,11 @@ def _absolute(places: list[str]) -> list[str]:
     return [place if "://" in place else str(Path(place).absolute()) for place in places]
 
 
+def _resolved(places: list[str]) -> list[str]:
+    """Return places as articles remember them: without links and `..`."""
+    return [place if "://" in place else str(Path(place).resolve()) for place in places]
+
+
 def _report_text(report: dict[str, Any]) -> str:
     counts = ", ".join(
         f"{report[key]} {key}" for key in ("added", "updated", "unchanged", "removed")
@@ -155,7 +160,7 @@ def _scope(
 ) -> dict[str, Any]:
     return {
         "collections": collections or None,
-        "sources": _absolute(sources) if sources else None,
+        "sources": _resolved(sources) if sources else None,
         "languages": languages or None,
         "published_from": published_from and published_from.date().isoformat(),
         "published_to": published_to and published_to.date().isoformat(),

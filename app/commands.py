@@ -16,7 +16,7 @@ from app.answering.wire import Json, answer_json, head_json, passage_json
 from app.scope import read_scope
 from app.service import Service
 from ingest.report import Progress
-from vectorstore.backup import read_manifest, restore
+from vectorstore.backup import check_restore, restore
 from vectorstore.errors import QuestionError
 
 Emit = Callable[[Progress], None]
@@ -120,9 +120,9 @@ COMMANDS: dict[str, Callable[[Service, Emit, Json], Json]] = {
 
 
 def _restore(folder: Path, arguments: Json) -> Callable[[], Json]:
-    source = Path(arguments["source"])
-    read_manifest(source)  # a damaged backup is refused before anything is closed
-    return lambda: asdict(restore(source, folder, arguments["replace"]))
+    source, replace = Path(arguments["source"]), arguments["replace"]
+    check_restore(source, folder, replace)  # what is refused is so before anything is closed
+    return lambda: asdict(restore(source, folder, replace))
 
 
 # These work on a data folder whose store is closed: checked first, then run.

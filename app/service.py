@@ -54,7 +54,7 @@ class Service:
         facts = remembered(settings.data_dir)
         self._threads = threads
         self._serving = serving
-        self._model = settings.encoder or facts.get("model", DEFAULT_MODEL)
+        self._model = _lasting(settings.encoder or facts.get("model", DEFAULT_MODEL))
         self._precision = settings.precision or facts.get("precision", "fp32")
         self.encoder = self._load(self._model, self._precision)
         fingerprint = {"encoder": self.encoder.fingerprint, "splitter": SPLITTER}
@@ -110,7 +110,8 @@ class Service:
     ) -> IngestReport:
         """Take sources into a collection, created if there is none of that name."""
         with self._writing:
-            target = self.store.catalogue.create_collection(collection or DEFAULT_COLLECTION)
+            name = _named(collection or DEFAULT_COLLECTION)
+            target = self.store.catalogue.create_collection(name)
             return Sync(self.store, self.encoder, target, on_progress).run(sources, prune)
 
     def articles(self, collection: str | None = None) -> list[ArticleHead]:
@@ -176,10 +177,7 @@ class Service:
             return self.store.delete_collection(self._collection(name))
 
     def _free_name(self, name: str) -> str:
-        name = name.strip()
-        if not 1 <= len(name) <= LONGEST_NAME:
-            msg = f"A collection's name has 1 to {LONGEST_NAME} characters, not {len(name)}."
-            raise SettingsError(msg)
+        name = _named(name)
         if any(known.name == name for known in self.collections()):
             msg = f"There is a collection {name!r} already. Choose another name."
             raise SettingsError(msg)
@@ -289,6 +287,20 @@ class Service:
                     "Ingest the articles again into a new data folder (--data-dir)."
                 )
                 raise EncoderError(msg)
+
+
+def _named(collection: str) -> str:
+    name = collection.strip()
+    if not 1 <= len(name) <= LONGEST_NAME:
+        msg = f"A collection's name has 1 to {LONGEST_NAME} characters, not {len(name)}."
+        raise SettingsError(msg)
+    return name
+
+
+def _lasting(model: str) -> str:
+    """Return a model's name as it holds in whatever folder the next process runs."""
+    is_folder = model != DEFAULT_MODEL and Path(model).is_dir()
+    return str(Path(model).absolute()) if is_folder else model
 
 
 def _chunks(emit: Emit) -> Callable[[int, int], None]:

@@ -93,9 +93,15 @@ def replace_store(name: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 
 
 
 def be_quiet() -> None:
-    """Keep the libraries from talking to hubs and to the terminal."""
+    """Keep the libraries from talking to hubs and to the terminal, and from spinning.
+
+    Threads that wait actively for each other stand still for seconds on a machine that has
+    other work; comparing vectors is bound by memory, and no faster on several threads.
+    """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @contextmanager

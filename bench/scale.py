@@ -204,6 +204,9 @@ def _search(
         began = time.perf_counter()
         hits = store.vectors.search(vector, 100, wanted)
         dense.append((time.perf_counter() - began) * 1e3)
+        if not len(rows):  # in a small store a filter may let nothing through
+            recall.append(float(not hits))
+            continue
         cosines = np.sort(matrix[rows] @ vector if len(rows) < 60_000 else (matrix @ vector)[rows])
         least = cosines[-min(TOP_K, len(cosines))] - 1e-5  # copies of a text have one cosine
         good = sum(cosine >= least for _, cosine in hits[:TOP_K])

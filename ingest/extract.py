@@ -149,7 +149,6 @@ def _join(blocks: Iterable[Block]) -> tuple[str, frozenset[int]]:
 
 def _finish(title: object, blocks: Sequence[Block], meta: Mapping[str, Any]) -> Extracted:
     text, headings = _join(blocks)
-    language = meta.get("language")
     return Extracted(
         title=_clean(title),
         text=text,
@@ -157,9 +156,18 @@ def _finish(title: object, blocks: Sequence[Block], meta: Mapping[str, Any]) -> 
         authors=_names(meta.get("authors") or meta.get("author")),
         published=parse_date(meta.get("published") or meta.get("date")),
         modified=parse_date(meta.get("modified") or meta.get("updated")),
-        language=_clean(language).split("-")[0].lower() or None if language else None,
+        language=_language(meta.get("language")),
         url=web_address(meta.get("url")),
     )
+
+
+def _language(value: object) -> str | None:
+    """Return a language tag as it is usually written (BCP 47), None if it is none."""
+    tag = _clean(value).replace("_", "-") if value else ""
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", tag):
+        return None
+    first, *rest = tag.split("-")
+    return "-".join([first.lower(), *(part.upper() if len(part) == 2 else part for part in rest)])
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def find_sentences(text: str, start: int, end: int, language: str | None) -> lis
     """Return the sentences of a paragraph, without the blanks around them."""
     found: list[Sentence] = []
     paragraph = text[start:end]
-    for boundary in sentencex.get_sentence_boundaries(language or "en", paragraph):
+    for boundary in sentencex.get_sentence_boundaries(_primary(language), paragraph):
         piece = paragraph[boundary["start_index"] : boundary["end_index"]]
         first = start + boundary["start_index"] + len(piece) - len(piece.lstrip())
         last = first + len(piece.strip())
@@ -121,6 +121,14 @@ def find_sentences(text: str, start: int, end: int, language: str | None) -> lis
             first = middle
         found += _strip(text, first, last)
     return found
+
+
+def _primary(language: str | None) -> str:
+    """Return the language of a tag without its region.
+
+    Example: "en-GB" -> "en"
+    """
+    return (language or "en").split("-")[0]
 
 
 def _strip(text: str, start: int, end: int) -> list[Sentence]:

@@ -97,16 +97,35 @@ def read_manifest(source: Path) -> Manifest:
         StoreError: It is no backup, is damaged, or is of a later form.
     """
     try:
-        manifest = Manifest(**json.loads((source / MANIFEST).read_text(encoding="utf-8")))
-        for name, expected in manifest.files.items():
-            if _digest(source / name) != expected["sha256"]:
-                msg = f"{source / name} is damaged: its SHA-256 is not {expected['sha256']}."
+        described = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
+        if described["format"] != FORMAT or described["schema"] > SCHEMA:
+            msg = (
+                f"{source} has format {described['format']} and schema {described['schema']}; this "
+                f"version reads format {FORMAT} and schemas up to {SCHEMA}. Upgrade Citewell."
+            )
+            raise StoreError(msg)
+        manifest = Manifest(**described)
+        for name in {CATALOGUE, *manifest.files}:
+            expected = manifest.files[name]["sha256"]
+            if _digest(source / name) != expected:
+                msg = f"{source / name} is damaged: its SHA-256 is not {expected}."
                 raise StoreError(msg)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
-        msg = f"{source} is not a backup of Citewell: {exc!r}"
+        why = f"{MANIFEST}, or a file it names, is not right ({type(exc).__name__}: {exc})"
+        msg = f"{source} is not a backup of Citewell: {why}."
         raise StoreError(msg) from exc
-    if manifest.format != FORMAT or CATALOGUE not in manifest.files:
-        msg = f"{source} has format {manifest.format}; this version reads {FORMAT}. Upgrade."
+    return manifest
+
+
+def check_restore(source: Path, folder: Path, replace: bool) -> Manifest:
+    """Return what would be restored.
+
+    Raises:
+        StoreError: The backup is damaged, or there is a catalogue and `replace` is not set.
+    """
+    manifest = read_manifest(source)
+    if (folder / CATALOGUE).exists() and not replace:
+        msg = f"{folder} holds a store. Restore into another --data-dir, or give --replace."
         raise StoreError(msg)
     return manifest
 
@@ -126,15 +145,14 @@ def restore(source: Path, folder: Path, replace: bool = False, on_step: Step = i
     Raises:
         StoreError: The backup is damaged, or there is a catalogue and `replace` is not set.
     """
-    manifest = read_manifest(source)
+    manifest = check_restore(source, folder, replace)
     target = folder / CATALOGUE
-    if target.exists() and not replace:
-        msg = f"{folder} holds a store. Restore into another --data-dir, or give --replace."
-        raise StoreError(msg)
     on_step("restore: verified")
     fresh = folder / f"{CATALOGUE}.restoring"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in folder.glob(f"{fresh.name}*"):  # by a restore that was killed
+            left.unlink()
         shutil.copyfile(source / CATALOGUE, fresh)
         _forget_indexes(fresh)
         _sync(fresh)

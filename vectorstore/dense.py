@@ -17,6 +17,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighb
 class DenseIndex:
     """One generation of the vectors, in `root/<generation>`, opened by one process at a time.
 
-    `held` are the numbers of its records, hidden ones too.
+    `size` is how many records it holds, hidden ones too.
     """
 
     def __init__(self, root: Path, generation: str, on_step: Step = ignore) -> None:
@@ -57,7 +58,7 @@ class DenseIndex:
             self._collections = {
                 c.name: self._open(c.name) for c in self._client.list_collections()
             }
-            self.held = self.numbers()
+            self.size: int = sum(c.count() for c in self._collections.values())
         except (ChromaError, ValueError, OSError) as exc:
             msg = f"The dense index in {self.folder} cannot be opened: {exc}"
             raise StoreError(msg) from exc
@@ -100,6 +101,7 @@ class DenseIndex:
         """
         if not len(numbers):
             return
+        _ = self.held  # read before anything is added
         self._soil()
         if collection not in self._collections:
             self._collections[collection] = self._open(collection)
@@ -109,7 +111,8 @@ class DenseIndex:
                 ids=[str(number) for number in numbers[start : start + BATCH]],
                 embeddings=vectors[start : start + BATCH],
             )
-            self.held |= set(numbers[start : start + BATCH])
+            self.held.update(numbers[start : start + BATCH])
+            self.size = len(self.held)
         self._on_step("dense: added")
 
     @contextmanager
@@ -145,6 +148,11 @@ class DenseIndex:
                     for number, distance in zip(found["ids"][0], found["distances"][0], strict=True)
                 ]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:top_k]
+
+    @cached_property
+    def held(self) -> set[int]:
+        """The numbers of its records; read from Chroma when the first are added."""
+        return self.numbers()
 
     def numbers(self) -> set[int]:
         """Read the number of every chunk in the index from Chroma, hidden ones too."""

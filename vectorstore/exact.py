@@ -18,7 +18,8 @@ from vectorstore.reader import Reader, Shown
 from vectorstore.types import Filter, Matrix, Vector
 
 BLOCK = 16_384  # rows that are kept together; growing copies nothing but numbers
-GATHER_BELOW = 0.3  # share of a block's rows under which they are copied out and compared alone
+COPIED = 256  # rows that are copied out at once: they fit into the processor's cache
+MOST_COPIED = 0.6  # of a block's rows; where more are wanted, all are compared
 HIDDEN = -1  # in place of an article: staged, superseded or removed
 
 Rows = NDArray[np.intp]
@@ -119,7 +120,8 @@ class ExactIndex:
 
     def _lets_through(self, condition: Filter) -> NDArray[np.bool_]:
         """Return, row by row, whether readers may see it under the filter."""
-        owners = self._article[: self._size]
+        # Copied before the attributes are read, which know every owner before it is set.
+        owners = self._article[: self._size].copy()
         if condition == Filter():
             shown: NDArray[np.bool_] = owners != HIDDEN
             return shown
@@ -177,12 +179,9 @@ class ExactIndex:
             if not len(rows):
                 continue
             block = self._blocks[start // BLOCK][: min(BLOCK, len(through) - start)]
-            if len(rows) < GATHER_BELOW * len(block):
-                cosines = block[rows] @ vector
-            else:
-                cosines = (block @ vector)[rows]
+            cosines = _compare(block, rows, vector)
             if len(rows) > top_k:
-                best = np.argpartition(cosines, -top_k)[-top_k:]
+                best = cosines >= np.partition(cosines, -top_k)[-top_k]  # and all as near
                 rows, cosines = rows[best], cosines[best]
             found.append((self._numbers[start + rows], cosines))
         if not found:
@@ -200,7 +199,27 @@ class ExactIndex:
         return dict(zip(numbers, (vectors @ vector).tolist(), strict=True))
 
 
-def _below(known: Iterable[str], values: Sequence[str], separator: str) -> list[str]:
+def _compare(block: Matrix, rows: Rows, vector: Vector) -> NDArray[np.float32]:
+    """Return the cosine of each of a block's rows."""
+    if len(rows) > MOST_COPIED * len(block):
+        every: NDArray[np.float32] = block @ vector
+        return every[rows]
+    cosines = np.empty(len(rows), dtype=np.float32)
+    copied = np.empty((COPIED, block.shape[1]), dtype=np.float32)
+    for start in range(0, len(rows), COPIED):
+        some = rows[start : start + COPIED]
+        # with "clip" numpy writes into `copied` itself; all rows are in range
+        np.take(block, some, axis=0, out=copied[: len(some)], mode="clip")
+        np.dot(copied[: len(some)], vector, out=cosines[start : start + len(some)])
+    return cosines
+
+
+def _below(known: Iterable[str], values: Iterable[str], separator: str) -> list[str]:
     """Return the known values that are one of these, or one and more behind the separator."""
-    prefixes = tuple(value.rstrip(separator) + separator for value in values)
-    return [value for value in list(known) if value in values or value.startswith(prefixes)]
+    wanted = [value.rstrip(separator) for value in values]
+    prefixes = tuple(value + separator for value in wanted)
+    return [
+        value
+        for value in list(known)
+        if value.rstrip(separator) in wanted or value.startswith(prefixes)
+    ]

@@ -65,7 +65,7 @@ def _below(column: Any, wanted: Iterable[str], separator: str) -> ColumnElement[
         part
         for value in wanted
         for part in (
-            column == value,
+            func.rtrim(column, separator) == value.rstrip(separator),
             column.startswith(value.rstrip(separator) + separator, autoescape=True),
         )
     ]

@@ -420,7 +420,8 @@ class Store:
     def close(self) -> None:
         """Close the indexes cleanly and let another process have the store."""
         self._stopping.set()
-        self.settle()  # a rebuild stops at its next batch
+        with self._rebuilding:  # a rebuild stops at its next batch
+            pass
         with self._publishing:
             if self._closed:
                 return

@@ -22,7 +22,9 @@ TOP_K = 10
 LEAST_RECALL = 0.95  # of the graph against exact search, below which it is built anew
 SAME = 1e-4  # cosines this near are those of copies
 
-Heal = Literal["sweep", "lexical", "dense", "memory", "nothing"]
+ERASING = "erasing"  # a fact, set while an erasure is under way
+
+Heal = Literal["sweep", "lexical", "dense", "memory", "all", "nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,13 @@ def _catalogue(catalogue: Reader) -> Iterator[Finding]:
     if unfinished:
         yield Finding(f"{unfinished} versions are staged or superseded", "sweep")
     if outside:
-        yield Finding(f"{outside} chunks lie outside their articles", "nothing")
+        yield Finding(f"{outside} chunks lie outside their articles; restore a backup", "nothing")
     if orphans := catalogue.orphans():
         yield Finding(f"{orphans} chunks belong to no version", "sweep")
     if bare := catalogue.count_unembedded(catalogue.encoder):
         yield Finding(f"{bare} chunks have no embedding; ingest their articles again", "nothing")
+    if catalogue.facts().get(ERASING):
+        yield Finding("an erasure was interrupted: the files may still hold its words", "all")
     if len(catalogue.encoders()) > 1:
         yield Finding("an interrupted rebuild --model has left embeddings", "sweep")
 
@@ -184,6 +188,9 @@ def repair(store: Store, emit: Emit, sample: int = SAMPLE) -> tuple[Checkup, Che
     store.settle()
     before = check(store, sample)
     heals = {finding.heal for finding in before.findings}
+    if "all" in heals:
+        _write_anew(store, emit)
+        return before, check(store, sample)
     if "sweep" in heals:
         store.sweep()
     if "lexical" in heals:
@@ -199,27 +206,31 @@ def repair(store: Store, emit: Emit, sample: int = SAMPLE) -> tuple[Checkup, Che
 def compact(store: Store, emit: Emit) -> tuple[int, int]:
     """Leave out of every file what readers do not see; return the bytes before and after."""
     before = _bytes(store.folder)
-    store.settle()
+    _write_anew(store, emit)
+    return before, _bytes(store.folder)
+
+
+def _write_anew(store: Store, emit: Emit) -> None:
+    """Write every file anew from what readers see."""
+    store.settle()  # a rebuild that began before may have read more
     store.sweep()
-    if store.vectors.dense is None or store.vectors.wasted:
-        store.rebuild(emit=emit)
+    store.settle()  # a sweep starts the rebuild of a wasteful index
+    store.rebuild(emit=emit)
     store.rebuild_lexical()
     store.catalogue.vacuum()
-    return before, _bytes(store.folder)
+    store.catalogue.remember({ERASING: ""})
 
 
 def erase(store: Store, article_ids: Iterable[str], emit: Emit) -> None:
     """Remove articles so that nothing of them is left in any file of the data folder.
 
     Every index is built anew without them and the catalogue's file is written anew. Backups
-    made before still hold them; so may the file system, in blocks it has not used again.
+    made before still hold them; so may the file system, in blocks it has not used again. Where
+    this is interrupted, `check` says so and `repair` ends it.
     """
+    store.catalogue.remember({ERASING: "yes"})
     store.remove(list(article_ids))
-    store.settle()  # a rebuild that began before may have read them
-    store.sweep()
-    store.rebuild(emit=emit)
-    store.rebuild_lexical()
-    store.catalogue.vacuum()
+    _write_anew(store, emit)
 
 
 def _bytes(folder: Path) -> int:

@@ -84,14 +84,14 @@ class Vectors:
     @property
     def wasted(self) -> float:
         """The share of the graph's records that readers do not see."""
-        if self.dense is None or not self.dense.held:
+        if self.dense is None or not self.dense.size:
             return 0.0
-        return max(0.0, 1.0 - self.exact.count(Filter()) / len(self.dense.held))
+        return max(0.0, 1.0 - self.exact.count(Filter()) / self.dense.size)
 
     @property
     def wasteful(self) -> bool:
         """Whether the graph holds so many hidden records that it should be built anew."""
-        size = len(self.dense.held) if self.dense else 0
+        size = self.dense.size if self.dense else 0
         return self.wasted > WASTE and self.wasted * size >= LEAST_WASTE
 
     # -- another generation --------------------------------------------------------------

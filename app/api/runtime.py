@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from vectorstore.errors import CitewellError, ServerError
@@ -66,38 +67,47 @@ class Runtime:
         Raises:
             CitewellError: The store could not be opened again; the server has to be restarted.
         """
+        self.service()  # `close` waits for whoever replaces, so that one waits for nothing
         with self._replacing:
             service = self.service()
             self._warm = Future()
             self.done |= {"store": False, "encoder": False}
-            service.close()
-            lock = acquire_lock(self.settings.data_dir)
+            with self._telling():
+                service.close()
+                lock = acquire_lock(self.settings.data_dir)
             try:
                 return change()
             finally:
-                try:
+                with self._telling():
                     self._open(lock)
-                except CitewellError as exc:
-                    self._fail(exc)
-                    raise
 
     def start(self, build_page: Callable[[], None], on_failure: Callable[[], None]) -> None:
         """Build the page, then open the store, then load the encoder."""
 
         def work() -> None:
             try:
-                build_page()
-                self.done["page"] = True
-                self._open(self._lock)
-            except CitewellError as exc:
-                self._fail(exc)
-                on_failure()
-            except Exception as exc:  # whatever it is, nobody shall wait for it for ever
-                logger.exception("the service could not be started")
-                self._fail(ServerError(f"Starting failed: {exc!r}. Report it with the log."))
+                with self._telling():
+                    build_page()
+                    self.done["page"] = True
+                    self._open(self._lock)
+            except CitewellError:
                 on_failure()
 
         threading.Thread(target=work, name="start", daemon=True).start()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Whatever goes wrong, tell those who wait for the service, who would wait for ever."""
+        try:
+            yield
+        except CitewellError as exc:
+            self._fail(exc)
+            raise
+        except Exception as exc:
+            logger.exception("the service could not be opened")
+            error = ServerError(f"Starting failed: {exc!r}. Report it with the log.")
+            self._fail(error)
+            raise error from exc
 
     def _fail(self, error: CitewellError) -> None:
         self.failure = str(error)
@@ -105,8 +115,9 @@ class Runtime:
 
     def close(self) -> None:
         """Close the store if it was opened; what still waits for the service is told so."""
-        if not self._warm.done():
-            self._fail(ServerError("The server is shutting down."))
-            self.failure = None  # that is no failure
-        if self._opened is not None:
-            self._opened.close()
+        with self._replacing:
+            if not self._warm.done():
+                self._fail(ServerError("The server is shutting down."))
+                self.failure = None  # that is no failure
+            if self._opened is not None:
+                self._opened.close()

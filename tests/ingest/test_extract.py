@@ -44,7 +44,7 @@ def test_front_matter_describes_the_article() -> None:
         authors=("Ada Lovelace", "Émile Zola"),
         published=date(2026, 3, 14),
         modified=date(2026, 3, 15),
-        language="en",
+        language="en-GB",
         url="https://example.org/alps",
     )
 
@@ -199,7 +199,7 @@ def test_a_page_says_what_it_is() -> None:
     found = extract(PAGE.encode(), "html", "a name")
     assert found.title == "The Alps are melting"
     assert found.title not in found.text.split("\n\n")
-    assert found.language == "en"
+    assert found.language == "en-GB"
     assert found.url == "https://example.org/alps"
     assert (found.published, found.modified) == (date(2026, 3, 14), date(2026, 3, 15))
     assert found.authors == ("Ada Lovelace",)
