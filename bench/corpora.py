@@ -203,7 +203,6 @@ class CachedQueries:
         self._vectors: dict[str, Vector] = {}
 
     fingerprint = property(lambda self: self._encoder.fingerprint)
-    dimension = property(lambda self: self._encoder.dimension)
     max_tokens = property(lambda self: self._encoder.max_tokens)
 
     def prepare(self, queries: Sequence[str], cache: Path | None = None) -> None:

@@ -45,7 +45,6 @@ class Prepared:
     """An encoder that knows the vectors of the questions and encodes nothing."""
 
     fingerprint = FINGERPRINT["encoder"]
-    dimension = 384
     max_tokens = 256
 
     def __init__(self, vectors: dict[str, Vector]) -> None:

@@ -53,11 +53,6 @@ class ChildEncoder:
         return self._encoder.fingerprint
 
     @property
-    def dimension(self) -> int:
-        """The length of every vector."""
-        return self._encoder.dimension
-
-    @property
     def max_tokens(self) -> int:
         """How many tokens of one input are read, special ones included."""
         return self._encoder.max_tokens

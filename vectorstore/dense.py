@@ -128,18 +128,18 @@ class DenseIndex:
                 self._users -= 1
                 self._idle.notify_all()
 
+    def collections(self, wanted: Sequence[str] | None) -> list[str]:
+        """Return those of `wanted` that have records here; None means all."""
+        return [name for name in list(self._collections) if wanted is None or name in wanted]
+
     def search(
         self, vector: Vector, top_k: int, collections: Sequence[str] | None
     ) -> list[tuple[int, float]]:
         """Return (number, cosine) of the nearest chunks, nearest first; ties by number."""
-        names = list(self._collections) if collections is None else collections
         hits: list[tuple[int, float]] = []
         with self._in_use() as is_open:
-            for name in names:
-                collection = self._collections.get(name)
-                if collection is None or not is_open:
-                    continue
-                found = collection.query(
+            for name in self.collections(collections) if is_open else ():
+                found = self._collections[name].query(
                     query_embeddings=[vector], n_results=top_k, include=["distances"]
                 )
                 # Chroma's cosine distance is 1 - cosine: here it becomes a similarity, once.

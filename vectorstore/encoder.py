@@ -133,11 +133,6 @@ class SentenceTransformerEncoder:
             return self._loaded
 
     @cached_property
-    def dimension(self) -> int:
-        """The length of every vector."""
-        return int(self._model.get_embedding_dimension() or 0)
-
-    @cached_property
     def max_tokens(self) -> int:
         """How many tokens of one input are read, special ones included."""
         return int(self._model.max_seq_length or 512)

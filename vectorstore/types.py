@@ -159,10 +159,6 @@ class Encoder(Protocol):
         """Model, weights and precision; indexes built under another one do not mix."""
 
     @property
-    def dimension(self) -> int:
-        """The length of every vector."""
-
-    @property
     def max_tokens(self) -> int:
         """How many tokens of one input are read, special ones included."""
 

@@ -1,8 +1,8 @@
 """Nearest chunks: Chroma's graph, and every vector compared where the graph is not enough.
 
-The graph answers while it is whole and only collections decide who sees what. Exact search
-answers under every other filter, where hidden records would crowd out visible ones, and while
-the graph is being built anew.
+The graph answers over many chunks, while it is whole and only collections decide who sees what.
+Exact search answers over few, under every other filter, where hidden records would crowd out
+visible ones, and while the graph is being built anew.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from vectorstore.steps import Step
 from vectorstore.types import Filter, Vector
 
 GROUP = 2_000  # records that are read from the catalogue at once
-MANY = 4  # collections; more are faster to compare than to walk one graph after the other
+FEW = 10_000  # chunks; so many are compared as fast as the graph is walked, and none is missed
+MANY = 4  # collections; their graphs are walked one after the other
 WASTE = 0.25  # share of hidden records in the graph above which it is built anew
 LEAST_WASTE = 1_000
 
@@ -70,14 +71,20 @@ class Vectors:
 
     def search(self, vector: Vector, top_k: int, condition: Filter) -> list[tuple[int, float]]:
         """Return (number, cosine) of the nearest chunks that the filter lets through."""
-        index, names = self.dense, condition.collections
-        if index is None or not condition.by_collection_only or len(names or ()) > MANY:
+        index = self.dense
+        visible = self.exact.count(condition)
+        if (
+            index is None
+            or visible <= FEW
+            or not condition.by_collection_only
+            or len(names := index.collections(condition.collections)) > MANY
+        ):
             return self.exact.search(vector, top_k, condition)
         spare = int(top_k * self.wasted) + 10
         hits = index.search(vector, top_k + min(spare, top_k), names)
         seen = set(self.exact.seen((number for number, _ in hits), condition))
         found = [hit for hit in hits if hit[0] in seen][:top_k]
-        if len(found) < top_k and len(found) < self.exact.count(condition):
+        if len(found) < min(top_k, visible):
             return self.exact.search(vector, top_k, condition)  # crowded out by hidden ones
         return found
 
