@@ -98,9 +98,13 @@ class Catalogue(Reader):
             )
 
     def add_embeddings(self, encoder: int, found: Mapping[int, Embedding]) -> None:
-        """Keep the vectors of chunks, by number, under an encoder that may not be in use yet."""
+        """Keep the vectors of chunks, by number, under an encoder that may not be in use yet.
+
+        Those that were removed meanwhile are passed over.
+        """
         with self._write("embed") as connection:
-            write_embeddings(connection, encoder, found)
+            there = connection.scalars(select(chunks.c.number).where(chunks.c.number.in_(found)))
+            write_embeddings(connection, encoder, {number: found[number] for number in there})
 
     def forget_encoders(self, keep: int, limit: int = 2_000) -> bool:
         """Delete embeddings of all encoders but one, `limit` at a time; say if that was all."""

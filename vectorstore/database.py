@@ -19,7 +19,8 @@ def open_database(path: Path) -> Engine:
     Raises:
         StoreError: The file is not a catalogue, is damaged, or is newer than this program.
     """
-    engine = create_engine(f"sqlite:///{path}")
+    # as many readers at once as a server has threads, without opening connections anew
+    engine = create_engine(f"sqlite:///{path}", pool_size=40)
     event.listen(engine, "connect", _set_pragmas)
     try:
         with engine.begin() as connection:

@@ -79,7 +79,7 @@ class ExactIndex:
     def show(self, articles: Iterable[Shown], gone: Iterable[str] = ()) -> None:
         """Let readers see these articles, each with its current chunks, and others no more.
 
-        Every chunk's vector must have been learnt.
+        A chunk whose vector was not learnt stays hidden; `upkeep.check` names it.
         """
         with self._changing:
             owners = self._article[: self._size]
@@ -100,7 +100,8 @@ class ExactIndex:
                     self._code(2, (article.language or "").lower()),
                     article.published.toordinal() if article.published else 0,
                 )
-                owners[[self._row_of[number] for number in article.numbers]] = ordinal
+                known_rows = (self._row_of.get(number) for number in article.numbers)
+                owners[[row for row in known_rows if row is not None]] = ordinal
 
     def _code(self, attribute: int, value: str) -> int:
         codes = self._codes[attribute]

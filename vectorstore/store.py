@@ -82,6 +82,8 @@ class Store:
         self._closed = False
         self._lock = lock or acquire_lock(folder)
         try:
+            for left in folder.glob("catalogue.sqlite3.restoring*"):  # by a restore that was killed
+                left.unlink()
             self.catalogue = Catalogue(folder / "catalogue.sqlite3", on_step)
             self._check(fingerprint)
             self.catalogue.encoder = self.catalogue.use_encoder(fingerprint["encoder"])
@@ -310,12 +312,15 @@ class Store:
         """Build the dense index anew in a thread of its own, unless that is under way."""
         if self._rebuilding.locked() or self._stopping.is_set():
             return
+        if self._rebuilder is not None and self._rebuilder.is_alive():
+            return
 
         def work() -> None:
             try:
                 self.rebuild()
             except StoreError as exc:
-                logger.error("the dense index could not be built: %s", exc)
+                if not self._stopping.is_set():  # the next opening builds it
+                    logger.error("the dense index could not be built: %s", exc)
 
         self._rebuilder = threading.Thread(target=work, name="rebuild", daemon=True)
         self._rebuilder.start()
@@ -356,6 +361,8 @@ class Store:
             msg = "The index is being rebuilt already. Wait until that ends."
             raise StoreError(msg)
         try:
+            with self._writing():
+                pass  # refuses a store that was closed
             number = self.catalogue.encoder
             facts = dict(facts or {})
             if encoder is not None:
@@ -374,9 +381,11 @@ class Store:
                 while not self.catalogue.forget_encoders(keep=number):
                     pass
         finally:
-            self.vectors.discard()
-            self._drop_old_followers()
-            self._rebuilding.release()
+            try:
+                self.vectors.discard()
+                self._drop_old_followers()
+            finally:
+                self._rebuilding.release()
 
     def _embed_all(self, encoder: Encoder, number: int, emit: Emit) -> None:
         total = len(self.catalogue.chunk_numbers())

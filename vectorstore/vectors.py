@@ -23,6 +23,7 @@ from vectorstore.types import Filter, Vector
 GROUP = 2_000  # records that are read from the catalogue at once
 FEW = 10_000  # chunks; so many are compared as fast as the graph is walked, and none is missed
 MANY = 4  # collections; their graphs are walked one after the other
+ROUNDS = 3  # of a build, each taking in what was published during the one before
 WASTE = 0.25  # share of hidden records in the graph above which it is built anew
 LEAST_WASTE = 1_000
 
@@ -55,15 +56,15 @@ class Vectors:
         unknown = self.exact.unknown(self._catalogue.staged_numbers())
         self.exact.learn(*self._catalogue.embeddings(unknown))
         if self.dense is not None:
-            self._apply(self.dense, self._catalogue.encoder)
+            self._apply(self.dense)
 
-    def _apply(self, index: DenseIndex, encoder: int) -> None:
+    def _apply(self, index: DenseIndex) -> None:
         follower = follower_name(index.generation)
         while entries := self._catalogue.pending(follower, GROUP):
             for collection, numbers in _added(entries):
                 # Chroma may lose a record that it is given again (bench/chroma_7758.py).
                 fresh = [number for number in numbers if number not in index.held]
-                index.add(collection, *self._catalogue.embeddings(fresh, encoder))
+                index.add(collection, *self._catalogue.embeddings(fresh))
             self._on_step("dense: applied")
             self._catalogue.acknowledge(follower, entries[-1].seq)
 
@@ -106,33 +107,40 @@ class Vectors:
     def build(self, encoder: int, emit: Emit, stopping: Callable[[], bool]) -> DenseIndex | None:
         """Build a generation beside the one in use; None if it was told to stop.
 
-        It is whole on disk when this returns; what was published meanwhile waits in the outbox.
+        It is whole on disk when this returns, but for what was published meanwhile.
         """
-        generation = uuid.uuid4().hex[:8]
-        index = DenseIndex(self.root, generation, self._on_step)
-        # Everything staged from here on comes by the outbox.
-        self._catalogue.acknowledge(follower_name(generation))
+        index = DenseIndex(self.root, uuid.uuid4().hex[:8], self._on_step)
         self._on_step("rebuild: begun")
+        for _ in range(ROUNDS):
+            if self._fill(index, encoder, emit, stopping) <= GROUP:
+                break
+        index.close()
+        if stopping():
+            return None
+        self._on_step("rebuild: whole")
+        return DenseIndex(self.root, index.generation, self._on_step)
+
+    def _fill(
+        self, index: DenseIndex, encoder: int, emit: Emit, stopping: Callable[[], bool]
+    ) -> int:
+        """Add every chunk that a generation lacks; return how many there were to add."""
         numbers = sorted(self._catalogue.chunk_numbers(), key=itemgetter(1))
-        done = 0
-        for collection, rows in groupby(numbers, key=itemgetter(1)):
+        lacking = [row for row in numbers if row[0] not in index.held]
+        done = len(numbers) - len(lacking)
+        for collection, rows in groupby(lacking, key=itemgetter(1)):
             for batch in _batches([number for number, _ in rows]):
                 if stopping():
-                    index.close()
-                    return None
-                fresh = [number for number in batch if number not in index.held]
-                index.add(collection, *self._catalogue.embeddings(fresh, encoder))
+                    return 0
+                index.add(collection, *self._catalogue.embeddings(batch, encoder))
                 done += len(batch)
                 emit(done, len(numbers))
                 self._on_step("rebuild: batch added")
-        self._apply(index, encoder)
-        index.close()
-        self._on_step("rebuild: whole")
-        return DenseIndex(self.root, generation, self._on_step)
+        return len(lacking)
 
     def catch_up(self, index: DenseIndex, encoder: int) -> None:
-        """Bring a built generation up to the outbox; nothing may be published meanwhile."""
-        self._apply(index, encoder)
+        """Bring a built generation up to the catalogue; nothing may be published meanwhile."""
+        self._fill(index, encoder, lambda _done, _total: None, lambda: False)
+        self._catalogue.acknowledge(follower_name(index.generation))
 
     def adopt(self, index: DenseIndex, exact: ExactIndex) -> DenseIndex | None:
         """Put a built generation in place and return the one it replaces, which is open."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,61 +13,18 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import FINGERPRINT, HashEncoder, crash, make_publication, put
+from tests.vectorstore.faults import Bomb, Fault, OpenStore, ReversedEncoder, check_whole, texts
+from vectorstore.backup import backup, restore
 from vectorstore.errors import IndexMismatchError, StoreLockedError
 from vectorstore.lexical import LexicalIndex
+from vectorstore.reader import remembered
 from vectorstore.retriever import Retriever
+from vectorstore.steps import STEPS, Step
 from vectorstore.store import ATTEMPTS, Store
 from vectorstore.types import Filter
 
-OpenStore = Callable[..., Store]
-
 OLD = ("Glaciers in the Alps lose ice.", "Shared paragraph about rivers.")
 NEW = ("Volcanoes in Iceland erupt often.", "Shared paragraph about rivers.")
-
-
-class _Fault(Exception):
-    """What the tests raise in the middle of a publication."""
-
-
-class Bomb:
-    """Raises at the nth time a step is passed, once armed."""
-
-    def __init__(self, step: str, occurrence: int) -> None:
-        self.step = step
-        self.left = occurrence
-        self.armed = False
-        self.fired = False
-
-    def __call__(self, step: str) -> None:
-        """Count a step and raise when it is the one."""
-        if self.armed and step == self.step:
-            self.left -= 1
-            if self.left == 0:
-                self.fired = True
-                raise _Fault(step)
-
-
-def texts(store: Store, query: str) -> list[str]:
-    """Return the texts that are found for a query, best first."""
-    found = Retriever(store, HashEncoder()).retrieve(query, 20)
-    return [passage.chunk.text for passage in found.passages]
-
-
-def check_whole(store: Store) -> None:
-    """Check that every index holds the catalogue's chunks and nothing is pending.
-
-    Chroma alone may hold more: what readers no longer see is left out of its next generation.
-    """
-    store.settle()
-    numbers = {number for number, _ in store.catalogue.chunk_numbers()}
-    assert store.vectors.dense is not None
-    assert store.vectors.dense.numbers() >= numbers
-    assert store.vectors.exact.numbers() == numbers
-    assert store.lexical.numbers() == numbers
-    assert set(store.catalogue.followers()) == {"lexical", *store.vectors.followers}
-    for follower in store.catalogue.followers():
-        assert store.catalogue.pending(follower, 10) == []
-    assert {row.number for row in store.catalogue.placed(sorted(numbers))} == numbers
 
 
 def test_publish_then_retrieve(store: Store) -> None:
@@ -104,7 +62,7 @@ def test_superseded_is_not_returned_before_it_is_swept(open_store: OpenStore) ->
     store = open_store(on_step=bomb)
     put(store, "a", *OLD)
     bomb.armed = True
-    with pytest.raises(_Fault):
+    with pytest.raises(Fault):
         put(store, "a", *NEW)
     assert len(store.lexical.numbers()) == 3
     assert sorted(texts(store, "glaciers volcanoes rivers")) == sorted(NEW)
@@ -146,7 +104,7 @@ def test_a_group_is_published_together(open_store: OpenStore) -> None:
     store = open_store(on_step=bomb)
     bomb.armed = True
     group = [make_publication(store, uri, [f"Glaciers of {uri}."]) for uri in "abc"]
-    with pytest.raises(_Fault):
+    with pytest.raises(Fault):
         store.publish(group)
     assert store.catalogue.heads() == []
     crash(store)
@@ -193,7 +151,7 @@ def test_a_crash_at_any_step_is_healed(
     act = partial(store.remove, [article_id])
     if change != "remove":
         act = partial(put, store, "a", *NEW)
-    with pytest.raises(_Fault):
+    with pytest.raises(Fault):
         act()
     crash(store)
 
@@ -218,12 +176,12 @@ def test_a_crash_while_healing_is_healed(open_store: OpenStore, step: str) -> No
     store = open_store(on_step=bomb)
     put(store, "a", *OLD)
     bomb.armed = True
-    with pytest.raises(_Fault):
+    with pytest.raises(Fault):
         put(store, "a", *NEW)
     crash(store)
     second = Bomb("orphan: committed", 1)
     second.armed = True
-    with pytest.raises(_Fault):
+    with pytest.raises(Fault):
         open_store(on_step=second)
     again = open_store()
     check_whole(again)
@@ -237,7 +195,7 @@ def test_a_failed_publication_is_finished_by_the_next(open_store: OpenStore, ste
     store = open_store(on_step=bomb)
     put(store, "a", *OLD)
     bomb.armed = True
-    with pytest.raises(_Fault):
+    with pytest.raises(Fault):
         put(store, "a", *NEW)
     bomb.armed = False
     put(store, "a", *OLD)
@@ -252,7 +210,7 @@ def test_a_failed_removal_is_finished_by_the_next_change(open_store: OpenStore, 
     store = open_store(on_step=bomb)
     article_id = put(store, "a", *OLD)
     bomb.armed = True
-    with pytest.raises(_Fault):
+    with pytest.raises(Fault):
         store.remove([article_id])
     bomb.armed = False
     put(store, "a", *OLD)
@@ -431,13 +389,170 @@ def test_an_interrupted_rebuild_of_the_lexical_index_starts_over(
     (tmp_path / "data" / "tantivy").rename(tmp_path / "lost")
 
     def fail(*_: object) -> None:
-        raise _Fault
+        raise Fault
 
     with monkeypatch.context() as patch:
         patch.setattr(LexicalIndex, "apply", fail)
-        with pytest.raises(_Fault):
+        with pytest.raises(Fault):
             open_store()
     check_whole(open_store())
+
+
+Left = tuple[Path, list[str]]
+MEANWHILE = "Deserts in Namibia grow."
+EVERYTHING = sorted([*OLD, MEANWHILE])
+QUERY = "glaciers rivers deserts"
+
+
+def rebuilding(store: Store) -> None:
+    """Rebuild the dense index."""
+    store.rebuild()
+
+
+def reencoding(store: Store) -> None:
+    """Rebuild the dense index with another encoder."""
+    store.rebuild(ReversedEncoder())
+
+
+def moments(*commits: str) -> list[str]:
+    """Return the steps before and after these commits."""
+    return [f"{c}: {moment}" for c in commits for moment in ("before commit", "committed")]
+
+
+REBUILDING = [
+    *moments("acknowledge", "switch"),
+    *(step for step in STEPS if step.startswith(("rebuild: ", "dense: "))),
+]
+REBUILDING.remove("dense: applied")  # the outbox's, which a rebuild does not read
+REENCODING = [*REBUILDING, *moments("remember", "embed", "forget")]
+REBUILDS = [
+    *[(rebuilding, step) for step in REBUILDING],
+    *[(reencoding, step) for step in REENCODING],
+]
+
+
+class Meanwhile:
+    """Publishes an article once a rebuild has begun, and hands on the rebuild's own steps."""
+
+    def __init__(self, on_step: Step) -> None:
+        self.store: Store | None = None
+        self.published = False
+        self._on_step = on_step
+
+    def __call__(self, step: str) -> None:
+        """Publish, or hand on."""
+        if self.store is not None:
+            self._on_step(step)
+        if self.store is not None and step == "rebuild: begun":
+            store, self.store = self.store, None
+            put(store, "b", MEANWHILE)
+            self.store, self.published = store, True
+
+
+def encoder_of(store: Store) -> HashEncoder:
+    """Return the encoder that the store answers with."""
+    found = {number: name for name, number in store.catalogue.encoders().items()}
+    name = found[store.catalogue.encoder]
+    return HashEncoder() if name == HashEncoder.fingerprint else ReversedEncoder()
+
+
+@pytest.mark.parametrize(("act", "step"), REBUILDS)
+def test_a_failed_rebuild_can_be_repeated(
+    open_store: OpenStore, act: Callable[[Store], None], step: str
+) -> None:
+    """After a fault at any step of a rebuild the old answers come, and the next rebuild works."""
+    bomb = Bomb(step)
+    meanwhile = Meanwhile(bomb)
+    store = open_store(on_step=meanwhile)
+    put(store, "a", *OLD)
+    meanwhile.store, bomb.armed = store, True
+    with pytest.raises(Fault):
+        act(store)
+    meanwhile.store = None
+    expected = EVERYTHING if meanwhile.published else sorted(OLD)
+    assert sorted(texts(store, QUERY, encoder_of(store))) == expected
+    put(store, "b", MEANWHILE, encoder=encoder_of(store))
+    act(store)
+    check_whole(store)
+    assert sorted(texts(store, QUERY, encoder_of(store))) == EVERYTHING
+    crash(store)
+    fingerprint = {**FINGERPRINT, "encoder": encoder_of(store).fingerprint}
+    again = open_store(fingerprint=fingerprint)
+    check_whole(again)
+    assert sorted(texts(again, QUERY, encoder_of(again))) == EVERYTHING
+
+
+def leave_copies(act: Callable[[Store], None], root: Path) -> dict[str, list[Left]]:
+    """Return, step by step, copies of the folder as it is then, and what had been published."""
+    left: dict[str, list[Left]] = {}
+
+    def copy(step: str) -> None:
+        copies = left.setdefault(step, [])
+        target = root / f"{step} {len(copies)}"
+        shutil.copytree(root / "data", target, ignore=shutil.ignore_patterns("lock"))
+        copies.append((target, EVERYTHING if meanwhile.published else sorted(OLD)))
+
+    meanwhile = Meanwhile(copy)
+    store = Store(root / "data", FINGERPRINT, on_step=meanwhile)
+    put(store, "a", *OLD)
+    meanwhile.store = store
+    act(store)
+    meanwhile.store = None
+    store.close()
+    return left
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[Left]]]:
+    """What processes leave that are killed at each step of both rebuilds."""
+    return {
+        act.__name__: leave_copies(act, tmp_path_factory.mktemp(act.__name__))
+        for act in (rebuilding, reencoding)
+    }
+
+
+@pytest.mark.parametrize(("act", "step"), REBUILDS)
+def test_a_rebuild_killed_at_any_step_loses_nothing(
+    open_store: OpenStore,
+    killed: dict[str, dict[str, list[Left]]],
+    act: Callable[[Store], None],
+    step: str,
+) -> None:
+    """What a killed process leaves of a rebuild opens whole, with all that was published."""
+    for folder, expected in killed[act.__name__][step]:
+        encoder = HashEncoder()
+        if remembered(folder)["encoder"] != encoder.fingerprint:
+            encoder = ReversedEncoder()
+        store = open_store(folder, fingerprint={**FINGERPRINT, "encoder": encoder.fingerprint})
+        check_whole(store)
+        assert sorted(texts(store, QUERY, encoder)) == expected
+        put(store, "b", MEANWHILE, encoder=encoder)
+        assert sorted(texts(store, QUERY, encoder)) == EVERYTHING
+        store.close()
+
+
+def test_every_step_is_passed_and_named(open_store: OpenStore, tmp_path: Path) -> None:
+    """STEPS names each durable step of everything that changes a store, and no other."""
+    passed: set[str] = set()
+    meanwhile = Meanwhile(passed.add)
+    store = open_store(on_step=lambda step: (passed.add(step), meanwhile(step)))
+    article_id = put(store, "a", *OLD)
+    put(store, "a", *NEW)
+    store.note_source(article_id, "another folder", "0" * 64)
+    store.catch_up()
+    store.catalogue.rename_collection(store.catalogue.create_collection("empty"), "renamed")
+    meanwhile.store = store
+    store.rebuild()
+    store.rebuild(ReversedEncoder())
+    meanwhile.store = None
+    store.rebuild_lexical()
+    store.remove([article_id])
+    store.delete_collection(store.catalogue.create_collection("news"))
+    backup(store, tmp_path / "saved", passed.add)
+    store.close()
+    restore(tmp_path / "saved", tmp_path / "copy", on_step=passed.add)
+    assert passed == set(STEPS)
+    assert len(STEPS) == len(set(STEPS))
 
 
 def test_a_second_store_in_the_process_is_refused(open_store: OpenStore) -> None:
