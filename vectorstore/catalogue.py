@@ -6,6 +6,7 @@ versions is ever handed to a reader, so what an index holds too early or too lon
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ from vectorstore.schema import (
 )
 from vectorstore.steps import Step, ignore
 from vectorstore.types import Embedding
+
+PATIENCE = 50  # tenths of a second
 
 
 class Catalogue(Reader):
@@ -277,7 +280,13 @@ class Catalogue(Reader):
         """Write the file anew without what was deleted, and empty its write-ahead log."""
         with self._bare_connection() as connection:
             connection.exec_driver_sql("VACUUM")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            for _ in range(PATIENCE):
+                folded = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+                if not folded[0]:
+                    return
+                time.sleep(0.1)  # a reader still needs the log
+        msg = f"The log of {self.path} is being read all the time. Run this again."
+        raise StoreError(msg)
 
     def copy_to(self, path: Path) -> None:
         """Write one state of the catalogue to a new file, while it may be changed."""

@@ -107,10 +107,14 @@ class DenseIndex:
             self._collections[collection] = self._open(collection)
         for start in range(0, len(numbers), BATCH):
             self._on_step("dense: before batch")
-            self._collections[collection].add(
-                ids=[str(number) for number in numbers[start : start + BATCH]],
-                embeddings=vectors[start : start + BATCH],
-            )
+            try:
+                self._collections[collection].add(
+                    ids=[str(number) for number in numbers[start : start + BATCH]],
+                    embeddings=vectors[start : start + BATCH],
+                )
+            except ChromaError as exc:
+                msg = f"Writing to {self.folder} failed: {exc}. Check free space and permissions."
+                raise StoreError(msg) from exc
             self.held.update(numbers[start : start + BATCH])
             self.size = len(self.held)
         self._on_step("dense: added")

@@ -88,6 +88,7 @@ class Store:
             self._check(fingerprint)
             self.catalogue.encoder = self.catalogue.use_encoder(fingerprint["encoder"])
             self.lexical = self._open_lexical()
+            self._discard_lexical(self.lexical.folder.name)
             self.vectors = Vectors(folder / "chroma", self.catalogue, on_step)
             self._drop_old_followers()
             self._resume()
@@ -274,7 +275,6 @@ class Store:
             index.apply([], self._lexical_rows(numbers[start : start + GROUP]))
         self.catalogue.acknowledge("lexical")
         self.catalogue.remember({"lexical_generation": name})
-        self._discard_lexical(name)
         return index
 
     def _discard_lexical(self, keep: str) -> None:
@@ -290,6 +290,7 @@ class Store:
             with self._changing():
                 old, self.lexical = self.lexical, index
             old.close()
+            self._discard_lexical(index.folder.name)
 
     # -- the dense index, built anew -----------------------------------------------------
 
@@ -360,9 +361,11 @@ class Store:
         if not self._rebuilding.acquire(blocking=False):
             msg = "The index is being rebuilt already. Wait until that ends."
             raise StoreError(msg)
+        if self._closed:  # and another process may have the folder
+            self._rebuilding.release()
+            msg = f"The store in {self.folder} was closed meanwhile. Run the command again."
+            raise StoreError(msg)
         try:
-            with self._writing():
-                pass  # refuses a store that was closed
             number = self.catalogue.encoder
             facts = dict(facts or {})
             if encoder is not None:
@@ -404,7 +407,8 @@ class Store:
             ]
             numbers = [row[0] for row in rows]
             found = dict(zip(numbers, encoder.encode_chunks(inputs), strict=True))
-            self.catalogue.add_embeddings(number, found)
+            with self._writing():  # nothing is swept in between
+                self.catalogue.add_embeddings(number, found)
             done += len(rows)
             emit(done, total)
 

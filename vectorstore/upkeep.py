@@ -102,7 +102,7 @@ def _catalogue(catalogue: Reader) -> Iterator[Finding]:
     if orphans := catalogue.orphans():
         yield Finding(f"{orphans} chunks belong to no version", "sweep")
     if bare := catalogue.count_unembedded(catalogue.encoder):
-        yield Finding(f"{bare} chunks have no embedding; ingest their articles again", "nothing")
+        yield Finding(f"{bare} chunks have no embedding; restore a backup", "nothing")
     if catalogue.facts().get(ERASING):
         yield Finding("an erasure was interrupted: the files may still hold its words", "all")
     if len(catalogue.encoders()) > 1:
@@ -122,7 +122,7 @@ def _file(catalogue: Reader) -> Iterator[Finding]:
         )
         for uri, sha256, content in connection.execution_options(yield_per=100).execute(query):
             if hashlib.sha256(content.encode()).hexdigest() != sha256:
-                yield Finding(f"the text of {uri!r} was changed; ingest it again", "nothing")
+                yield Finding(f"the text of {uri!r} was changed; restore a backup", "nothing")
 
 
 def _ids(store: Store, numbers: set[int]) -> Iterator[Finding]:
