@@ -8,6 +8,8 @@ handing them to threads would cost more than it saves.
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,6 +53,8 @@ class Retriever:
         self.encoder = encoder
         self._store = store
         self._alpha = alpha
+        # More at once than there are cores would only take time from each other.
+        self._turns = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 
     def retrieve(self, query: str, top_k: int, condition: Filter | None = None) -> Retrieved:
         """Return the passages that fit the query best.
@@ -67,6 +71,13 @@ class Retriever:
         if top_k < 1:
             msg = f"top_k is {top_k}; ask for at least 1 passage."
             raise QuestionError(msg)
+        asked = time.perf_counter()
+        with self._turns:
+            found = self._retrieve(query, top_k, condition or Filter())
+        waited = (time.perf_counter() - asked) * 1e3 - sum(found.timings.values())
+        return replace(found, timings={"wait": waited, **found.timings})
+
+    def _retrieve(self, query: str, top_k: int, condition: Filter) -> Retrieved:
         start = time.perf_counter()
         encoder = self.encoder
         vector = encoder.encode_query(query)
@@ -77,7 +88,7 @@ class Retriever:
             if encoder is not self.encoder:  # a rebuild has changed it meanwhile
                 encoder = self.encoder
                 vector = encoder.encode_query(query)
-            return self._search(query, vector, top_k, condition or Filter())
+            return self._search(query, vector, top_k, condition)
 
         found = self._store.consistently(search)
         timings = {

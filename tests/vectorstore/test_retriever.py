@@ -213,7 +213,7 @@ def test_timings_are_told(store: Store, retriever: Retriever) -> None:
     """The result tells the milliseconds of each stage and the weight of each content term."""
     put(store, "a", "Penguins eat krill.")
     found = retriever.retrieve("Do penguins eat?", 3)
-    assert set(found.timings) == {"encode", "retrieve"}
+    assert set(found.timings) == {"wait", "encode", "retrieve"}
     assert min(found.timings.values()) >= 0
     assert set(found.idf) == {"penguin", "eat"}
 
