@@ -35,6 +35,7 @@ class ExactIndex:
         self._article = np.full(BLOCK, HIDDEN, dtype=np.int32)
         self._blocks: list[Matrix] = []
         self._size = 0
+        self._shown = 0
         self._ordinals: dict[str, int] = {}  # of articles
         self._attributes = np.zeros((4, 64), dtype=np.int32)  # _ROWS below, one column an article
         self._codes: tuple[dict[str, int], ...] = ({}, {}, {})
@@ -43,7 +44,7 @@ class ExactIndex:
     def load(cls, catalogue: Reader, encoder: int | None = None) -> ExactIndex:
         """Return the index of everything readers see, under an encoder (default: in use)."""
         index = cls()
-        for numbers, vectors in catalogue.current_vectors(encoder):
+        for numbers, vectors in catalogue.every_vector(encoder):
             index.learn(numbers, vectors)
         index.show(catalogue.shown())
         return index
@@ -102,6 +103,7 @@ class ExactIndex:
                 )
                 known_rows = (self._row_of.get(number) for number in article.numbers)
                 owners[[row for row in known_rows if row is not None]] = ordinal
+            self._shown = int(np.count_nonzero(owners != HIDDEN))
 
     def _code(self, attribute: int, value: str) -> int:
         codes = self._codes[attribute]
@@ -146,6 +148,8 @@ class ExactIndex:
 
     def count(self, condition: Filter) -> int:
         """Return how many chunks the filter lets through."""
+        if condition == Filter():
+            return self._shown
         return int(np.count_nonzero(self._lets_through(condition)))
 
     @property
@@ -159,6 +163,10 @@ class ExactIndex:
 
     def seen(self, numbers: Iterable[int], condition: Filter) -> list[int]:
         """Return those of `numbers` that the filter lets through, in their order."""
+        if condition == Filter():  # only the rows asked for are looked at
+            owners = self._article
+            known = ((n, self._row_of.get(n, len(owners))) for n in numbers)
+            return [n for n, row in known if row < len(owners) and owners[row] != HIDDEN]
         through = self._lets_through(condition)
         end = len(through)  # what is learnt from here on is not seen yet
         return [n for n in numbers if (row := self._row_of.get(n, end)) < end and through[row]]

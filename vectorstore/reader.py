@@ -239,17 +239,15 @@ class Reader:
                 Shown(*row, tuple(numbers.get(row.id, ()))) for row in connection.execute(heads)
             ]
 
-    def current_vectors(self, encoder: int | None = None) -> Iterator[tuple[list[int], Matrix]]:
-        """Yield the numbers and vectors of all current chunks, AT_ONCE at a time."""
-        query = (
-            select(embeddings.c.chunk, embeddings.c.vector)
-            .join(placements, placements.c.chunk == embeddings.c.chunk)
-            .join(articles, articles.c.current == placements.c.version)
-            .where(embeddings.c.encoder == (encoder or self.encoder))
+    def every_vector(self, encoder: int | None = None) -> Iterator[tuple[list[int], Matrix]]:
+        """Yield the numbers and vectors of all chunks that are kept, AT_ONCE at a time."""
+        query = select(embeddings.c.chunk, embeddings.c.vector).where(
+            embeddings.c.encoder == (encoder or self.encoder)
         )
         with self._engine.connect() as connection:
-            for rows in connection.execute(query).partitions(AT_ONCE):
-                yield to_matrix((number, vector) for number, vector in rows)
+            cursor = connection.execute(query).cursor  # rows as they are: there are many
+            while rows := cursor.fetchmany(AT_ONCE):
+                yield to_matrix(rows)
 
     def locate(self, numbers: Sequence[int]) -> dict[int, Located]:
         """Return the chunks that are in a current version, by number."""
