@@ -81,7 +81,7 @@ class Vectors:
             or len(names := index.collections(condition.collections)) > MANY
         ):
             return self.exact.search(vector, top_k, condition)
-        spare = int(top_k * self.wasted) + 10
+        spare = int(top_k * self.wasted) + 10 if self.wasted else 0
         hits = index.search(vector, top_k + min(spare, top_k), names)
         seen = set(self.exact.seen((number for number, _ in hits), condition))
         found = [hit for hit in hits if hit[0] in seen][:top_k]
