@@ -222,14 +222,15 @@ def _search(
 def _resident(folder: Path) -> float:
     """Return the MB that a fresh process with the store open holds beyond its imports."""
     code = (
-        "import os, psutil, sys; from pathlib import Path; import vectorstore.store as s;"
-        "import vectorstore.retriever; me = psutil.Process(); b = me.memory_info().rss;"
+        "import sys; from pathlib import Path; import vectorstore.store as s;"
+        "import vectorstore.retriever; held = lambda: int(Path('/proc/self/statm')"
+        ".read_text().split()[1]) * 4096; b = held();"
         f"store = s.Store(Path(sys.argv[1]), {FINGERPRINT!r});"
         "import numpy as np; from vectorstore.types import Filter;"
         "v = np.ones(384, dtype=np.float32) / 384 ** .5;"
         "[store.vectors.search(v, 100, Filter()) for _ in range(3)];"
         "store.lexical.search('ice', 100, Filter());"
-        "print((me.memory_info().rss - b) / 1e6); store.close()"
+        "print((held() - b) / 1e6); store.close()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
