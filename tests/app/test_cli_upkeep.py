@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -96,10 +97,13 @@ def test_a_check_tells_how_it_stands(alone: Run) -> None:
 
 def test_a_repair_heals_what_a_check_finds(alone: Run, data_dir: Path) -> None:
     """A finding gives status 1 and the way to heal it; after the repair there is none."""
-    (data_dir / "tantivy" / "stray").mkdir()
+    catalogue = sqlite3.connect(data_dir / "catalogue.sqlite3")
+    catalogue.execute("INSERT INTO facts (key, value) VALUES ('erasing', 'yes')")
+    catalogue.commit()
+    catalogue.close()
     found = alone("upkeep", "check")
     assert found.returncode == 1
-    assert "tantivy/stray" in found.stdout
+    assert "an erasure was interrupted" in found.stdout
     assert "citewell upkeep repair" in found.stdout
     healed = alone("upkeep", "repair")
     assert (healed.returncode, healed.stdout.splitlines()[0]) == (0, "1 found, 1 healed.")
