@@ -21,8 +21,8 @@ from vectorstore.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
 from vectorstore.errors import EncoderError, SettingsError, UnknownNameError
 from vectorstore.reader import Collection, remembered
 from vectorstore.retriever import Retrieved, Retriever
-from vectorstore.store import Store, embedding_context
-from vectorstore.types import Article, ArticleHead, Encoder, Filter
+from vectorstore.store import Store
+from vectorstore.types import Article, ArticleHead, Encoder, Filter, embedding_context
 
 DEFAULT_COLLECTION = "articles"
 LONGEST_NAME = 100  # characters of a collection's name

@@ -19,8 +19,7 @@ from itertools import pairwise
 import sentencex
 
 from ingest.boilerplate import is_boilerplate, is_reference_list, is_reference_title
-from vectorstore.store import embedding_context
-from vectorstore.types import Article, Chunk, Sentence
+from vectorstore.types import Article, Chunk, Sentence, embedding_context
 
 SPLITTER = "anchored-1"  # a change of what follows needs a new name: it is in the fingerprint
 WINDOW = 110  # tokens; chunks come out between half of it and the encoder's limit

@@ -16,8 +16,16 @@ from ingest.split import split
 from vectorstore.errors import ArticleFormatError, IngestError, SourceError
 from vectorstore.publication import Publication
 from vectorstore.reader import Known
-from vectorstore.store import Store, embedding_context
-from vectorstore.types import Article, ArticleHead, Chunk, Embedding, Encoder, EncoderInput
+from vectorstore.store import Store
+from vectorstore.types import (
+    Article,
+    ArticleHead,
+    Chunk,
+    Embedding,
+    Encoder,
+    EncoderInput,
+    embedding_context,
+)
 
 logger = logging.getLogger(__name__)
 

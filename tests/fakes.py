@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 
 from vectorstore.publication import Publication
-from vectorstore.store import Store, embedding_context
+from vectorstore.store import Store
 from vectorstore.types import (
     Article,
     ArticleHead,
@@ -20,6 +20,7 @@ from vectorstore.types import (
     EncoderInput,
     Sentence,
     Vector,
+    embedding_context,
 )
 
 FINGERPRINT = {"encoder": "hash-256", "splitter": "test-1"}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -172,10 +173,29 @@ class DenseIndex:
             self._closed = True
             self._idle.wait_for(lambda: self._users == 0)
         self._client.close()
+        _blank_unused(self.folder)
         self._on_step("dense: closed")
         if self._mark.exists():
             self._mark.unlink()
             _fsync(self._mark.parent)
+
+
+def _blank_unused(folder: Path) -> None:
+    """Overwrite what Chroma's graph files hold behind their records.
+
+    An index of few records is written with room for 100, out of memory that nobody has set and
+    in which the text of an erased article may have been. The header is hnswlib's, with its
+    version in front: the 4th number counts the records, the 5th is the size of one.
+    """
+    for header in folder.glob("*/header.bin"):
+        _, _, _, count, size = struct.unpack_from("<i4Q", header.read_bytes())
+        for name, width in (("data_level0.bin", size), ("length.bin", 4)):
+            path = header.with_name(name)
+            unused = path.stat().st_size - count * width
+            if unused > 0:
+                with path.open("r+b") as file:
+                    file.seek(count * width)
+                    file.write(bytes(unused))
 
 
 def _fsync(path: Path) -> None:

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
 
 from vectorstore.errors import UnknownNameError
 from vectorstore.rows import (
+    LOCATED,
     Located,
-    chunk_rows,
     conditions,
     current,
     newest_chunk_rows,
@@ -21,7 +21,6 @@ from vectorstore.rows import (
     to_head,
     to_located,
     to_matrix,
-    with_sentence_vectors,
 )
 from vectorstore.schema import (
     articles,
@@ -251,11 +250,9 @@ class Reader:
 
     def locate(self, numbers: Sequence[int]) -> dict[int, Located]:
         """Return the chunks that are in a current version, by number."""
-        query = with_sentence_vectors(chunk_rows(), self.encoder).where(
-            placements.c.chunk.in_(numbers), articles.c.current == placements.c.version
-        )
+        wanted = {"numbers": numbers, "encoder": self.encoder}
         with self._engine.connect() as connection:
-            return {row.chunk_number: to_located(row) for row in connection.execute(query)}
+            return {r.chunk_number: to_located(r) for r in connection.execute(LOCATED, wanted)}
 
     def heads(self, condition: Filter | None = None) -> list[ArticleHead]:
         """Return the articles a reader may see, newest first, undated ones last."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from vectorstore.errors import QuestionError
 from vectorstore.lexical import analyze, content_terms
 from vectorstore.rows import Located
-from vectorstore.store import Store, embedding_context
-from vectorstore.types import Encoder, Filter, Passage, Signals, Vector
+from vectorstore.store import Store
+from vectorstore.types import Encoder, Filter, Passage, Signals, Vector, embedding_context
 
 ALPHA = 0.5  # bench/quality.py --grid prints what other values give
 CANDIDATES = 100  # from each index
@@ -90,7 +90,7 @@ class Retriever:
                 vector = encoder.encode_query(query)
             return self._search(query, vector, top_k, condition)
 
-        found = self._store.consistently(search)
+        found = self._store.state.consistently(search)
         timings = {
             "encode": (encoded - start) * 1e3,
             "retrieve": (time.perf_counter() - encoded) * 1e3,

@@ -9,44 +9,29 @@ whatever was left.
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TypeVar
 
 from filelock import BaseFileLock
 
+from vectorstore import lexical_generations as generations
 from vectorstore.catalogue import Catalogue
 from vectorstore.dense import DenseIndex
 from vectorstore.errors import IndexMismatchError, StoreError
 from vectorstore.exact import ExactIndex
-from vectorstore.lexical import ANALYZER, LexicalIndex
 from vectorstore.lock import acquire_lock
 from vectorstore.publication import Publication
-from vectorstore.reader import LexicalRow
+from vectorstore.seqlock import Seqlock
 from vectorstore.steps import Step, ignore
-from vectorstore.types import ArticleHead, Encoder, EncoderInput
-from vectorstore.vectors import GROUP, Emit, Vectors, follower_name
+from vectorstore.types import Encoder, EncoderInput, embedding_context
+from vectorstore.vectors import Emit, Vectors, follower_name
 
 logger = logging.getLogger(__name__)
 
-TITLE_BYTES = 190  # no script takes more tokens than bytes, so the text behind it has room
-ATTEMPTS = 3  # looks at a store that changes meanwhile, before the change has to wait
 AT_ONCE = 2_000  # chunks whose graph is built while the store opens; more take seconds
 EMBEDDED_AT_ONCE = 128
-
-Found = TypeVar("Found")
-
-
-def embedding_context(head: ArticleHead) -> str:
-    """The line put in front of a chunk when it is embedded and indexed, never cited."""
-    date = f" ({head.published.isoformat()})" if head.published else ""
-    title = head.title.encode(errors="ignore")[:TITLE_BYTES].decode(errors="ignore")
-    return f"{title}{date}. "
 
 
 class Store:
@@ -72,13 +57,13 @@ class Store:
         lock: BaseFileLock | None = None,
     ) -> None:
         self.folder = folder
+        self._tantivy = folder / "tantivy"
         self._on_step = on_step
         self._publishing = threading.RLock()
-        self._flipping = threading.Lock()
+        self.state = Seqlock()
         self._rebuilding = threading.Lock()
         self._stopping = threading.Event()
         self._rebuilder: threading.Thread | None = None
-        self._generation = 0
         self._closed = False
         self._lock = lock or acquire_lock(folder)
         try:
@@ -87,8 +72,8 @@ class Store:
             self.catalogue = Catalogue(folder / "catalogue.sqlite3", on_step)
             self._check(fingerprint)
             self.catalogue.encoder = self.catalogue.use_encoder(fingerprint["encoder"])
-            self.lexical = self._open_lexical()
-            self._discard_lexical(self.lexical.folder.name)
+            self.lexical = generations.open_current(self._tantivy, self.catalogue, on_step)
+            generations.discard(self._tantivy, keep=self.lexical)
             self.vectors = Vectors(folder / "chroma", self.catalogue, on_step)
             self._drop_old_followers()
             self._resume()
@@ -116,7 +101,7 @@ class Store:
 
     def _drop_old_followers(self) -> None:
         """Forget the places of generations that are no more, or the outbox would only grow."""
-        kept = ["lexical", *self.vectors.followers]
+        kept = [generations.FOLLOWER, *self.vectors.followers]
         if set(self.catalogue.followers()) - set(kept):
             self.catalogue.switch({}, kept)
 
@@ -126,33 +111,15 @@ class Store:
         self._flip()
         self._sweep()
 
-    # -- one state for readers -----------------------------------------------------------
-
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Change what readers see; whoever reads meanwhile looks again."""
-        with self._flipping:
-            self._generation += 1
+        with self.state.changing():
             try:
                 yield
             except BaseException:  # whatever was committed, memory shows it
                 self.vectors.exact = ExactIndex.load(self.catalogue)
                 raise
-            finally:
-                self._generation += 1
-
-    def consistently(self, read: Callable[[], Found]) -> Found:
-        """Return what `read` finds in one state of the store, which no change has touched."""
-        for _ in range(ATTEMPTS):
-            before = self._generation
-            if before % 2 == 0:
-                found = read()
-                if before == self._generation:
-                    return found
-            else:
-                time.sleep(0.001)
-        with self._flipping:
-            return read()
 
     # -- publication ---------------------------------------------------------------------
 
@@ -220,7 +187,7 @@ class Store:
                 while not self.catalogue.forget_encoders(keep=self.catalogue.encoder):
                     pass
                 self.vectors.discard()
-            self._discard_lexical(self.lexical.folder.name)
+            generations.discard(self._tantivy, keep=self.lexical)
 
     def reload(self) -> None:
         """Read what readers see from the catalogue again."""
@@ -242,55 +209,17 @@ class Store:
     def _follow(self) -> None:
         """Bring the indexes up to the outbox; applying an entry twice changes nothing."""
         self.vectors.follow()
-        while entries := self.catalogue.pending("lexical", GROUP):
-            last = {entry.chunk: entry.action for entry in entries}
-            added = [number for number, action in last.items() if action == "add"]
-            removed = [number for number, action in last.items() if action == "remove"]
-            self.lexical.apply(removed, self._lexical_rows(added))
-            self.catalogue.acknowledge("lexical", entries[-1].seq)
-
-    def _lexical_rows(self, numbers: Sequence[int]) -> Iterable[tuple[LexicalRow, str]]:
-        for row in self.catalogue.placed(numbers):
-            yield row, embedding_context(row.article) + row.text
-
-    # -- the lexical index, built anew ---------------------------------------------------
-
-    def _open_lexical(self) -> LexicalIndex:
-        root = self.folder / "tantivy"
-        name = self.catalogue.facts().get("lexical_generation", "")
-        if name.startswith(f"{ANALYZER}-") and (root / name).is_dir():
-            try:
-                return LexicalIndex(root / name, self._on_step)
-            except StoreError as exc:
-                logger.warning("%s; it is built anew", exc)
-        return self._build_lexical()
-
-    def _build_lexical(self) -> LexicalIndex:
-        """Build a lexical index from the catalogue, beside the one that may be in use."""
-        root = self.folder / "tantivy"
-        name = f"{ANALYZER}-{uuid.uuid4().hex[:8]}"
-        index = LexicalIndex(root / name, self._on_step)
-        numbers = [number for number, _ in self.catalogue.chunk_numbers()]
-        for start in range(0, len(numbers), GROUP):
-            index.apply([], self._lexical_rows(numbers[start : start + GROUP]))
-        self.catalogue.acknowledge("lexical")
-        self.catalogue.remember({"lexical_generation": name})
-        return index
-
-    def _discard_lexical(self, keep: str) -> None:
-        for path in (self.folder / "tantivy").iterdir():
-            if path.name != keep:
-                shutil.rmtree(path)  # a reader's open files outlive it
+        generations.follow(self.lexical, self.catalogue)
 
     def rebuild_lexical(self) -> None:
         """Build the lexical index anew from the catalogue; the old one answers meanwhile."""
         with self._writing():
             self._follow()
-            index = self._build_lexical()
+            index = generations.build(self._tantivy, self.catalogue, self._on_step)
             with self._changing():
                 old, self.lexical = self.lexical, index
             old.close()
-            self._discard_lexical(index.folder.name)
+            generations.discard(self._tantivy, keep=index)
 
     # -- the dense index, built anew -----------------------------------------------------
 
@@ -420,7 +349,7 @@ class Store:
         exact = ExactIndex.load(self.catalogue, encoder)
         facts["dense_generation"] = index.generation
         with self._changing():
-            self.catalogue.switch(facts, ["lexical", follower_name(index.generation)])
+            self.catalogue.switch(facts, [generations.FOLLOWER, follower_name(index.generation)])
             self.catalogue.encoder = encoder
             old = self.vectors.adopt(index, exact)
             on_switch()

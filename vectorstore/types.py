@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+TITLE_BYTES = 190  # no script takes more tokens than bytes, so the text behind it has room
+
 Vector = NDArray[np.float32]
 """Shape (dimension,), float32, unit length."""
 
@@ -39,6 +41,13 @@ class ArticleHead:
     published: date | None = None
     modified: date | None = None
     language: str | None = None
+
+
+def embedding_context(head: ArticleHead) -> str:
+    """The line put in front of a chunk when it is embedded and indexed, never cited."""
+    date = f" ({head.published.isoformat()})" if head.published else ""
+    title = head.title.encode(errors="ignore")[:TITLE_BYTES].decode(errors="ignore")
+    return f"{title}{date}. "
 
 
 @dataclass(frozen=True, slots=True)

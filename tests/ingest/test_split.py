@@ -17,8 +17,7 @@ from ingest.split import chunk_id, find_sentences, split
 from tests.fakes import HashEncoder
 from vectorstore.encoder import SentenceTransformerEncoder
 from vectorstore.errors import ArticleFormatError
-from vectorstore.store import embedding_context
-from vectorstore.types import Article, ArticleHead, Chunk
+from vectorstore.types import Article, ArticleHead, Chunk, embedding_context
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "articles"
 BOILERPLATE = "Follow us on X and Instagram."

@@ -96,12 +96,12 @@ def test_the_same_again_embeds_nothing(library: Library) -> None:
     library.write("c.jsonl", records({"id": "c", "text": "Deserts grow."}))
     library.sync()
     embedded = list(library.encoder.embedded)
-    generation = library.store._generation
+    generation = library.store.state.version
     report = library.sync()
     assert counts(report) == (0, 0, 2, 0)
     assert report.chunks == 0
     assert library.encoder.embedded == embedded
-    assert library.store._generation == generation
+    assert library.store.state.version == generation
 
 
 def test_touched_files_are_unchanged(library: Library) -> None:

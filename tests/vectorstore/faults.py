@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.fakes import HashEncoder
 from vectorstore.retriever import Retriever
@@ -11,6 +15,9 @@ from vectorstore.store import Store
 from vectorstore.types import Encoder, Vector
 
 OpenStore = Callable[..., Store]
+
+OLD = ("Glaciers in the Alps lose ice.", "Shared paragraph about rivers.")
+NEW = ("Volcanoes in Iceland erupt often.", "Shared paragraph about rivers.")
 
 
 class Fault(Exception):
@@ -81,3 +88,16 @@ def check_whole(store: Store) -> None:
     for follower in store.catalogue.followers():
         assert store.catalogue.pending(follower, 10) == []
     assert {row.number for row in store.catalogue.placed(sorted(numbers))} == numbers
+
+
+def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run code in another process, from the repository's root."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )

@@ -124,3 +124,22 @@ def test_another_space_is_refused(tmp_path: Path) -> None:
     client.close()
     with pytest.raises(StoreError, match="'l2', not 'cosine'"):
         DenseIndex(tmp_path, "g1")
+
+
+@pytest.mark.parametrize("count", [3, 2_500])
+def test_nothing_but_records_is_left_in_the_files(tmp_path: Path, count: int) -> None:
+    """What lay in Chroma's memory behind the records is not in the files of a closed index."""
+    index = DenseIndex(tmp_path / "chroma", "g1")
+    rows = unit_rows(count)
+    index.add("col-1", range(count), rows)
+    for name in ("data_level0.bin", "length.bin"):
+        (path,) = index.folder.glob(f"*/{name}")
+        with path.open("ab") as file:
+            file.write(b"Xyzzyglorps" * 10)
+        if count == 3:  # none of them is in the graph's file yet
+            path.write_bytes(b"Xyzzyglorps" * (path.stat().st_size // 11))
+    index.close()
+    assert not any(b"Xyzzy" in path.read_bytes() for path in index.folder.rglob("*.bin"))
+    again = DenseIndex(tmp_path / "chroma", "g1")
+    assert again.search(rows[2], 1, None) == [(2, pytest.approx(1.0, abs=1e-6))]
+    again.close()

@@ -15,8 +15,8 @@ from vectorstore import vectors
 from vectorstore.dense import DenseIndex
 from vectorstore.exact import ExactIndex
 from vectorstore.retriever import Retriever
-from vectorstore.store import Store, embedding_context
-from vectorstore.types import Filter
+from vectorstore.store import Store
+from vectorstore.types import Filter, embedding_context
 
 WORDS = "glacier river desert penguin krill volcano island summer ice wind storm harbour".split()
 OLD = ("Glaciers in the Alps lose ice.", "Shared paragraph about rivers.")
