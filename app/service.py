@@ -10,9 +10,12 @@ from filelock import BaseFileLock
 
 from app.answering.answer import Event
 from app.answering.engine import Engine
+from app.identity import Allowed
+from app.records.records import Records
 from app.scope import EVERYTHING, Scope
 from app.settings import Settings
 from ingest.report import IngestReport, Progress
+from ingest.sources import Source
 from ingest.split import SPLITTER
 from ingest.sync import Sync
 from vectorstore import backup, upkeep
@@ -61,6 +64,7 @@ class Service:
         self.store = Store(settings.data_dir, fingerprint, lock=lock)
         if "model" not in facts:
             self.store.catalogue.remember({"model": self._model, "precision": self._precision})
+        self.records = Records(settings.data_dir / "catalogue.sqlite3")
         self._retriever = Retriever(self.store, self.encoder)
         self._engine = Engine(self.store, self._retriever, settings.threshold)
         self._writing = threading.Lock()
@@ -75,35 +79,42 @@ class Service:
 
     def close(self) -> None:
         """Close the store cleanly."""
+        self.records.close()
         self.store.close()
         if isinstance(self.encoder, ChildEncoder):
             self.encoder.close()
 
     # -- asking --------------------------------------------------------------------------
 
-    def ask(self, question: str, scope: Scope = EVERYTHING) -> Iterator[Event]:
+    # `allowed` are the collections that whoever asks may see: others do not exist for them.
+
+    def ask(
+        self, question: str, scope: Scope = EVERYTHING, allowed: Allowed = None
+    ) -> Iterator[Event]:
         """Yield the events of the answer to a question.
 
         Raises:
             QuestionError: The question is empty or too long.
             UnknownNameError: There is no such collection.
         """
-        return self._engine.stream(question, self._filter(scope))
+        return self._engine.stream(question, self.filter(scope, allowed))
 
-    def search(self, query: str, top_k: int, scope: Scope = EVERYTHING) -> Retrieved:
+    def search(
+        self, query: str, top_k: int, scope: Scope = EVERYTHING, allowed: Allowed = None
+    ) -> Retrieved:
         """Return the passages for a query, best first.
 
         Raises:
             QuestionError: The query is empty or too long, or top_k is below 1.
             UnknownNameError: There is no such collection.
         """
-        return self._retriever.retrieve(query, top_k, self._filter(scope))
+        return self._retriever.retrieve(query, top_k, self.filter(scope, allowed))
 
     # -- articles ------------------------------------------------------------------------
 
     def ingest(
         self,
-        sources: Sequence[str],
+        sources: Sequence[str | Source],
         collection: str | None = None,
         prune: bool = False,
         on_progress: Emit = lambda _: None,
@@ -114,9 +125,12 @@ class Service:
             target = self.store.catalogue.create_collection(name)
             return Sync(self.store, self.encoder, target, on_progress).run(sources, prune)
 
-    def articles(self, collection: str | None = None) -> list[ArticleHead]:
+    def articles(
+        self, collection: str | None = None, allowed: Allowed = None
+    ) -> list[ArticleHead]:
         """Return the articles, newest first."""
-        return self.store.catalogue.heads(self._in(collection))
+        named = None if collection is None else (collection,)
+        return self.store.catalogue.heads(self.filter(Scope(named), allowed))
 
     def article(self, name: str, collection: str | None = None) -> Article:
         """Return the article with this id or uri.
@@ -146,9 +160,10 @@ class Service:
 
     # -- collections ---------------------------------------------------------------------
 
-    def collections(self) -> list[Collection]:
+    def collections(self, allowed: Allowed = None) -> list[Collection]:
         """Return every collection with its counts, by name."""
-        return self.store.catalogue.collections()
+        found = self.store.catalogue.collections()
+        return [known for known in found if allowed is None or known.id in allowed]
 
     def create_collection(self, name: str) -> str:
         """Create a collection and return its id.
@@ -183,21 +198,26 @@ class Service:
             raise SettingsError(msg)
         return name
 
-    def _collection(self, name: str) -> str:
-        for known in self.collections():
+    def _collection(self, name: str, allowed: Allowed = None) -> str:
+        visible = self.collections(allowed)
+        for known in visible:
             if known.name == name:
                 return known.id
-        names = ", ".join(repr(known.name) for known in self.collections()) or "none yet"
+        names = ", ".join(repr(known.name) for known in visible) or "none yet"
         msg = f"There is no collection {name!r}. There are: {names}."
         raise UnknownNameError(msg)
 
-    def _in(self, collection: str | None) -> Filter:
-        return Filter(None if collection is None else (self._collection(collection),))
+    def filter(self, scope: Scope, allowed: Allowed = None) -> Filter:
+        """Return what a scope asks for, within the collections that are allowed.
 
-    def _filter(self, scope: Scope) -> Filter:
+        Raises:
+            UnknownNameError: It names a collection that is not there, or not allowed.
+        """
         names = scope.collections
         return Filter(
-            None if names is None else tuple(self._collection(name) for name in names),
+            allowed
+            if names is None
+            else tuple(self._collection(name, allowed) for name in names),
             scope.sources,
             scope.languages,
             scope.published_from,
@@ -226,6 +246,7 @@ class Service:
         """
         with self._writing:
             heads = [self.article(name, collection).head for name in names]
+            self.records.conversations.forget_articles([head.id for head in heads])
             upkeep.erase(self.store, [head.id for head in heads], _chunks(emit))
             return heads
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import hmac
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vectorstore.errors import SettingsError
 
 PREFIX = "CITEWELL_"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+LEAST_SECRET = 32  # characters
 
 
 class Settings(BaseSettings):
@@ -43,10 +48,109 @@ class Settings(BaseSettings):
         description="How probable it must be that the best sentence answers; below it the answer "
         "is that the articles do not say.",
     )
+    host: str = Field(
+        default="127.0.0.1",
+        description="The address to listen on; without authentication only this machine's own.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="Where readers reach the service, such as https://intranet.example/citewell: "
+        "its host is served beside this machine's own, its path is where a proxy mounts it.",
+    )
+    auth: Literal["none", "keys", "oidc", "proxy"] = Field(
+        default="none",
+        description="Who may use the service: everybody on this machine; API keys and portal "
+        "tokens only; besides, people who log in at an OpenID provider; besides, people whom a "
+        "trusted proxy names.",
+    )
+    secret: SecretStr | None = Field(
+        default=None,
+        description="At least 32 characters from which portals' secrets and login cookies are "
+        "derived; needed with authentication.",
+    )
+    oidc_issuer: str | None = Field(default=None, description="The OpenID provider's address.")
+    oidc_client_id: str | None = Field(default=None, description="Our id at the provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Our secret at the provider."
+    )
+    oidc_groups_claim: str = Field(
+        default="groups", description="The claim that lists a person's groups."
+    )
+    session_hours: float = Field(
+        default=12, gt=0, description="How long a login to the web chat lasts."
+    )
+    proxy_addresses: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="Networks of proxies whose headers are believed, as a JSON list."
+    )
+    proxy_secret: SecretStr | None = Field(
+        default=None,
+        description="What such a proxy sends in X-Citewell-Proxy-Secret, beside "
+        "X-Citewell-User and X-Citewell-Groups.",
+    )
+    limit_user: str = Field(
+        default="60/minute", description="Questions and searches of one user or API key."
+    )
+    limit_portal: str = Field(
+        default="1200/minute", description="Questions and searches of all of a portal's users."
+    )
+    limit_address: str = Field(
+        default="600/minute", description="Requests from one address that is not this machine's."
+    )
+    limits_storage: str = Field(
+        default="memory://",
+        description="Where limits are counted; redis://HOST:PORT for several replicas.",
+    )
+    streams: int = Field(default=8, ge=1, description="Answers one user may stream at once.")
+    waiting: int = Field(
+        default=32, ge=1, description="Questions that may wait; later ones are refused at once."
+    )
+    max_body: int = Field(
+        default=1_000_000, ge=1_000, description="Bytes of a request that is no upload."
+    )
+    max_upload: int = Field(default=20_000_000, ge=1_000, description="Bytes of an upload.")
+    retention_days: int = Field(
+        default=90, ge=0, description="Days that questions, jobs and audit are kept; 0: for ever."
+    )
+    log_questions: bool = Field(
+        default=False, description="Whether the log may hold the text of questions."
+    )
+    otlp_endpoint: str | None = Field(
+        default=None, description="Where OpenTelemetry traces are sent (OTLP over gRPC)."
+    )
     examples: tuple[str, ...] = Field(
         default=("What can you answer?",),
         description="Questions the chat offers to begin with, as a JSON list.",
     )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Settings:
+        lacking = ""
+        if self.auth == "none" and self.host not in LOOPBACK:
+            lacking = f"host {self.host!r} is open to others: it takes CITEWELL_AUTH"
+        elif self.auth != "none" and len(self._secret) < LEAST_SECRET:
+            lacking = f"auth takes a CITEWELL_SECRET of at least {LEAST_SECRET} characters"
+        elif self.auth == "oidc" and not (self.oidc_issuer and self.oidc_client_id):
+            lacking = "auth oidc takes CITEWELL_OIDC_ISSUER and CITEWELL_OIDC_CLIENT_ID"
+        elif self.auth == "proxy" and not (self.proxy_addresses and self.proxy_secret):
+            lacking = "auth proxy takes CITEWELL_PROXY_ADDRESSES and CITEWELL_PROXY_SECRET"
+        elif self.public_url and not re.match(r"https?://[^/?#]+(/[^?#]*)?$", self.public_url):
+            lacking = f"public_url {self.public_url!r} is no http(s) address"
+        if lacking:
+            raise ValueError(lacking)
+        return self
+
+    @property
+    def _secret(self) -> str:
+        return self.secret.get_secret_value() if self.secret else ""
+
+    @property
+    def public_path(self) -> str:
+        """The path under which a proxy mounts the service, without a slash at its end."""
+        return urlsplit(self.public_url or "").path.rstrip("/")
+
+    def derive(self, purpose: str) -> str:
+        """Return a secret for one purpose, in hex; the same for the same CITEWELL_SECRET."""
+        return hmac.new(self._secret.encode(), purpose.encode(), "sha256").hexdigest()
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (each field has its own type)
@@ -60,8 +164,11 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (each field has
         return Settings(**{key: value for key, value in overrides.items() if value is not None})
     except ValidationError as exc:
         first = exc.errors()[0]
+        if not first["loc"]:  # settings that do not fit together
+            raise SettingsError(f"The settings cannot be used: {first['ctx']['error']}.") from exc
         name = ".".join(str(part) for part in first["loc"])
-        msg = f"{PREFIX}{name.upper()} is {first['input']!r}: {first['msg']}."
+        said = "****" if "secret" in name else repr(first["input"])
+        msg = f"{PREFIX}{name.upper()} is {said}: {first['msg']}."
         raise SettingsError(msg) from exc
     except ValueError as exc:  # a list that is not JSON
         msg = f"A setting cannot be read: {exc}"

@@ -69,8 +69,10 @@ class Sync:
         self._collection = collection  # the opaque id
         self._on_progress = on_progress
 
-    def run(self, arguments: Iterable[str], prune: bool = False) -> IngestReport:
+    def run(self, arguments: Iterable[str | Source], prune: bool = False) -> IngestReport:
         """Publish what is new or changed, and remove what is gone if `prune` says so.
+
+        An argument is a source, or what names one on a command line.
 
         An input that cannot be taken in is reported and stops nothing else. Running the same
         again embeds nothing and changes nothing.
@@ -80,9 +82,11 @@ class Sync:
         sources = []
         for argument in arguments:
             try:
-                sources.append(open_source(argument))
+                sources.append(
+                    argument if isinstance(argument, Source) else open_source(argument)
+                )
             except SourceError as exc:
-                tally.failed.append(Failure(argument, str(exc)))
+                tally.failed.append(Failure(str(argument), str(exc)))
         total = sum(source.total for source in sources)
         done = 0
         for source in sources:

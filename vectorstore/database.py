@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,22 @@ from vectorstore.errors import StoreError
 SCHEMA = "c0002"  # the newest step in vectorstore/migrations/versions
 
 
-def open_database(path: Path) -> Engine:
+@dataclass(frozen=True, slots=True)
+class History:
+    """The steps that bring a schema to its newest form, as alembic runs them.
+
+    `folder` is `package:directory`; `table` is where the database keeps the step it has.
+    """
+
+    folder: str
+    table: str
+    newest: str
+
+
+CATALOGUE = History("vectorstore:migrations", "catalogue_schema", SCHEMA)
+
+
+def open_database(path: Path, history: History = CATALOGUE) -> Engine:
     """Return the database in a SQLite file, created if there is none, in the newest schema.
 
     Raises:
@@ -24,7 +40,7 @@ def open_database(path: Path) -> Engine:
     event.listen(engine, "connect", _set_pragmas)
     try:
         with engine.begin() as connection:
-            _migrate(connection)
+            _migrate(connection, history)
     except DatabaseError as exc:
         engine.dispose()
         msg = f"{path} cannot be used as a catalogue: {exc.orig}. Restore it from a backup."
@@ -43,11 +59,11 @@ def _set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401 (a DBAPI c
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _migrate(connection: Connection) -> None:
-    """Bring the database to SCHEMA; alembic is imported only when there is work to do."""
-    if inspect(connection).has_table("catalogue_schema"):
-        found = connection.scalar(text("SELECT version_num FROM catalogue_schema"))
-        if found == SCHEMA:
+def _migrate(connection: Connection, history: History) -> None:
+    """Bring the database to the newest form; alembic is imported only when there is work to do."""
+    if inspect(connection).has_table(history.table):
+        found = connection.scalar(text(f"SELECT version_num FROM {history.table}"))  # noqa: S608 (ours)
+        if found == history.newest:
             return
     if connection.dialect.name == "sqlite":  # whose driver would commit each table by itself
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -56,11 +72,12 @@ def _migrate(connection: Connection) -> None:
     from alembic.util import CommandError
 
     config = Config()
-    config.set_main_option("script_location", "vectorstore:migrations")
+    config.set_main_option("script_location", history.folder)
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
+    config.attributes["table"] = history.table
     try:
-        command.upgrade(config, SCHEMA)
+        command.upgrade(config, history.newest)
     except CommandError as exc:
-        msg = f"The catalogue has a schema this version of Citewell does not know: {exc}. Upgrade."
+        msg = f"The database has a schema this version of Citewell does not know: {exc}. Upgrade."
         raise StoreError(msg) from exc

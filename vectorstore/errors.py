@@ -11,7 +11,12 @@ CitewellError                 anything Citewell tells its user
 │   ├── SourceError           the source cannot be read at all
 │   └── ArticleFormatError    one article is not what its kind promises
 ├── QuestionError             the question or query cannot be used as it is
-└── ServerError               the running server cannot be reached or refused the command
+├── ServerError               the running server cannot be reached or refused the command
+├── AccessError               whoever asks may not have this
+│   ├── UnauthenticatedError  nobody knows who asks
+│   └── ForbiddenError        it is known who asks, and that right is not theirs
+├── ConflictError             the request contradicts what is there already
+└── BusyError                 too much was asked; after `retry_after` seconds it may be again
 
 Every message says what happened, with which value, and what to do; faces show `str(error)`.
 """
@@ -63,3 +68,31 @@ class QuestionError(CitewellError):
 
 class ServerError(CitewellError):
     """The running server cannot be reached or refused the command."""
+
+
+class AccessError(CitewellError):
+    """Whoever asks may not have this."""
+
+
+class UnauthenticatedError(AccessError):
+    """Nobody knows who asks."""
+
+
+class ForbiddenError(AccessError):
+    """It is known who asks, and that right is not theirs."""
+
+
+class ConflictError(CitewellError):
+    """The request contradicts what is there already."""
+
+
+class BusyError(CitewellError):
+    """Too much was asked; `retry_after` tells after how many seconds it may be again.
+
+    `overloaded` tells whether the whole service is busy, or only this user's share is used up.
+    """
+
+    def __init__(self, message: str, retry_after: float = 1.0, overloaded: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.overloaded = overloaded

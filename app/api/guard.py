@@ -1,12 +1,27 @@
-"""What every request meets first: Host and Origin are checked, every reply gets its headers."""
+"""What every request meets first: where it comes from, who makes it, how much it brings.
+
+The order: Host, Origin, the number of requests from its address, the size of its body, who
+makes it. Whoever that is stands in the request's state as `identity`, for every face to ask.
+"""
 
 from __future__ import annotations
 
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem, problem_of
+from app.identity import LOCAL, NOBODY, Identity
+from app.settings import Settings
+from vectorstore.errors import CitewellError
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -34,46 +49,184 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+UPLOADS = "/api/v1/articles"
+FORM = 100_000  # bytes that a form may need around an upload
+OPEN = frozenset({"/healthz", "/readyz", "/version"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
+CORS_HEADERS = "authorization, content-type, idempotency-key, last-event-id"
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+Identify = Callable[[HTTPConnection], Identity]
 
 
 class Guard:
-    """Refuses requests that name another host or come from another site's page.
+    """Refuses what may not come in, and says who makes the rest.
 
-    The service has no login yet and listens on loopback only; without this check a foreign
-    page could still reach it by letting its own name resolve to 127.0.0.1.
+    Without `identify`, and without authentication, everybody on this machine is LOCAL; the
+    check of Host and Origin is what keeps foreign pages out, even one that lets its own name
+    resolve to 127.0.0.1.
+
+    Args:
+        app: What is guarded.
+        settings: The hosts and sizes that are let in.
+        identify: Tells who makes a request; it may block.
+        is_portal: Whether an origin belongs to a portal, whose pages may call the API.
+        admit: Counts a request and raises BusyError where it is one too many.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings | None = None,
+        identify: Identify = lambda _: LOCAL,
+        is_portal: Callable[[str], bool] = lambda _: False,
+        admit: Callable[[Scope], Awaitable[None]] | None = None,
+    ) -> None:
         self._app = app
+        self._settings = settings or Settings()
+        self._identify = identify
+        self._is_portal = is_portal
+        self._admit = admit
+        public = urlsplit(self._settings.public_url or "")
+        self._host = public.netloc
+        self._origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        refusal = _refusal(Headers(scope=scope))
-        if refusal is not None and scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal})
-            return
+        headers = Headers(scope=scope)
+        named = headers.get("x-request-id", "")
+        number = named if re.fullmatch(r"[\w.-]{1,64}", named) else secrets.token_hex(8)
+        request_id.set(number)
+        state = scope.setdefault("state", {})
+        state["request_id"] = number
+        added = {**HEADERS, "x-request-id": number}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(added)
             await send(message)
 
-        app = self._app if refusal is None else PlainTextResponse(refusal, status_code=403)
-        await app(scope, receive, send_with_headers)
+        try:
+            foreign = await self._foreign(headers, scope)
+            if isinstance(foreign, str):
+                added |= _cors(foreign)
+                refusal: Response | None = None
+                if scope.get("method") == "OPTIONS":
+                    refusal = Response(status_code=204)
+            else:
+                refusal = foreign
+            if refusal is None:
+                refusal = self._too_large(headers, scope)
+            if refusal is None:
+                if self._admit is not None:
+                    await self._admit(scope)
+                state["identity"] = await self._identity(HTTPConnection(scope))
+                refusal = _forged(headers, scope, self._settings)
+        except CitewellError as exc:
+            refusal = problem_of(exc)
+        if refusal is not None and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if refusal is not None:
+            await refusal(scope, receive, send_with_headers)
+            return
+        body = _Body(receive, self._limit(scope))
+
+        async def send_unless_too_large(message: Message) -> None:
+            if not body.is_too_large:
+                await send_with_headers(message)
+            elif message["type"] == "http.response.start":
+                refused = problem(413, f"A body of more than {body.limit} bytes is not read.")
+                await refused(scope, receive, send_with_headers)
+
+        await self._app(scope, body.receive, send_unless_too_large)
+
+    async def _identity(self, request: HTTPConnection) -> Identity:
+        if self._settings.auth == "none":
+            return LOCAL
+        if request.scope["path"] in OPEN:
+            return NOBODY
+        return await run_in_threadpool(self._identify, request)
+
+    async def _foreign(self, headers: Headers, scope: Scope) -> Response | str | None:
+        """Return why a request is refused, the portal's origin it comes from, or None."""
+        host = headers.get("host", "")
+        if _hostname(f"//{host}") not in LOOPBACK and host != self._host:
+            known = self._settings.public_url or "http://127.0.0.1"
+            return problem(403, f"Host {host[:200]!r} is not served here; use {known}.")
+        origin = headers.get("origin")
+        own = (f"http://{host}", self._origin)
+        if origin is None or origin in own:
+            return None
+        if scope["path"].startswith("/api/v1/") and await run_in_threadpool(
+            self._is_portal, origin
+        ):
+            return origin
+        return problem(403, f"Origin {origin[:200]!r} may not use this service.")
+
+    def _limit(self, scope: Scope) -> int:
+        is_upload = scope["path"].startswith(UPLOADS) and scope.get("method") in ("POST", "PUT")
+        return self._settings.max_upload + FORM if is_upload else self._settings.max_body
+
+    def _too_large(self, headers: Headers, scope: Scope) -> Response | None:
+        announced = headers.get("content-length", "0")
+        limit = self._limit(scope)
+        if announced.isdigit() and int(announced) > limit:
+            closing = {"connection": "close"}  # the rest of it is not read
+            return problem(413, f"A body of {announced} bytes is not read: {limit} at most.", closing)
+        return None
 
 
-def _refusal(headers: Headers) -> str | None:
-    """Return why a request is refused, None if it is not."""
-    host = headers.get("host", "")
-    if _hostname(f"//{host}") not in LOOPBACK:
-        return f"Host {host[:200]!r} is not served here; use http://127.0.0.1."
-    origin = headers.get("origin")
-    if origin is not None and origin != f"http://{host}":
-        return f"Origin {origin[:200]!r} may not use this service."
-    return None
+def _cors(origin: str) -> dict[str, str]:
+    """Let the page of a portal read the reply; no cookies, so no credentials."""
+    return {
+        "access-control-allow-origin": origin,
+        "access-control-allow-methods": CORS_METHODS,
+        "access-control-allow-headers": CORS_HEADERS,
+        "access-control-expose-headers": "retry-after, x-request-id",
+        "access-control-max-age": "600",
+        "cross-origin-resource-policy": "cross-origin",
+        "vary": "Origin",
+    }
+
+
+def _forged(headers: Headers, scope: Scope, settings: Settings) -> Response | None:
+    """Refuse a write that rests on a cookie and does not say that it comes from our own page."""
+    if (
+        settings.auth == "none"
+        or scope.get("method", "GET") in SAFE
+        or "authorization" in headers
+        or "cookie" not in headers
+        or "origin" in headers  # which was checked
+        or headers.get("sec-fetch-site") == "same-origin"
+    ):
+        return None
+    return problem(403, "A request with a cookie must say its Origin. Use an API key instead.")
+
+
+class _Body:
+    """A body that is read up to a limit, whatever it said of its size."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self.limit = limit
+        self.is_too_large = False
+        self._receive = receive
+        self._read = 0
+
+    async def receive(self) -> Message:
+        """Hand on what comes; past the limit, pretend that the client has left."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            if self._read > self.limit:
+                self.is_too_large = True
+                return {"type": "http.disconnect"}
+        return message
 
 
 def _hostname(address: str) -> str:

@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from app.api.access import Access
+from app.api.desk import Desk
 from vectorstore.errors import CitewellError, ServerError
 from vectorstore.lock import acquire_lock
 
@@ -32,6 +34,8 @@ class Runtime:
         self.settings = settings
         self.done: dict[str, bool] = dict.fromkeys(STAGES, False)
         self.failure: str | None = None
+        self.desk = Desk(settings.waiting, settings.streams)
+        self.access = Access(settings, lambda: self.service().records)
         self._lock = lock
         self._opened: Service | None = None
         self._warm: Future[Service] = Future()
@@ -49,6 +53,10 @@ class Runtime:
             CitewellError: The store or the encoder could not be opened.
         """
         return self._warm.result()
+
+    def is_portal(self, origin: str) -> bool:
+        """Whether an origin belongs to one of the portals."""
+        return any(origin in portal.origins for portal in self.service().records.portals.all())
 
     def _open(self, lock: BaseFileLock) -> None:
         from app.service import Service
@@ -115,6 +123,7 @@ class Runtime:
 
     def close(self) -> None:
         """Close the store if it was opened; what still waits for the service is told so."""
+        self.desk.close()
         with self._replacing:
             if not self._warm.done():
                 self._fail(ServerError("The server is shutting down."))

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 import uvicorn
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
-HOST = "127.0.0.1"  # without authentication the service is for this machine only
 GRACE = 3  # seconds that open streams are given at the end
 
 STARTING = """<!doctype html><html lang="en"><meta charset="utf-8">
@@ -57,6 +57,8 @@ class Front:
     def _choose(self, scope: Scope) -> ASGIApp:
         if scope["path"] == "/healthz":
             return JSONResponse({"status": "ok"})
+        if scope["path"] == "/version":
+            return JSONResponse({"version": version("citewell")})
         if scope["path"] == "/readyz":
             state = {"ready": self._runtime.ready, **self._runtime.done}
             return JSONResponse(state, status_code=200 if self._runtime.ready else 503)
@@ -107,23 +109,23 @@ def build(runtime: Runtime) -> FastAPI:
     return mount_chat(rest_app(runtime), runtime)
 
 
-def bind(port: int) -> socket.socket:
-    """Return a listening socket on loopback.
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
 
     Raises:
         ServerError: The port is taken or not allowed.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
     except OSError as exc:
         listener.close()
         taken = exc.errno == errno.EADDRINUSE
         why = "is taken. Stop what uses it, or choose" if taken else f"({exc.strerror}). Choose"
-        msg = f"Port {port} on {HOST} {why} another: --port 7861"
+        msg = f"Port {port} on {host} {why} another: --port 7861"
         raise ServerError(msg) from exc
-    listener.listen(128)
+    listener.listen(1024)
     return listener
 
 
@@ -135,10 +137,11 @@ def run(settings: Settings) -> None:
         ServerError: The port is taken, or the service could not be started.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-    listener = bind(settings.port)
+    listener = bind(settings.host, settings.port)
     runtime = Runtime(settings, acquire_lock(settings.data_dir))
     front = Front(runtime)
-    server = uvicorn.Server(_config(Guard(front), lifespan="on"))
+    guard = Guard(front, settings, runtime.access.identify, runtime.is_portal)
+    server = uvicorn.Server(_config(guard, lifespan="on"))
     # Commands may come from now on; they wait until the service is there.
     control = uvicorn.Server(_config(control_app(runtime), lifespan="off"))
     commands = threading.Thread(
@@ -156,7 +159,7 @@ def run(settings: Settings) -> None:
         while not server.started and not server.should_exit:
             threading.Event().wait(0.01)
         front.attach(build(runtime))
-        _say(f"Citewell is at http://{HOST}:{listener.getsockname()[1]}")
+        _say(f"Citewell is at http://{settings.host}:{listener.getsockname()[1]}")
 
     _say("Starting Citewell …")
     commands.start()

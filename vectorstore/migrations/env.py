@@ -1,13 +1,10 @@
-"""Alembic's entry: runs the steps on the connection that the catalogue hands over."""
+"""Alembic's entry: runs the steps on the connection that `vectorstore.database` hands over."""
 
 from alembic import context
 
-from vectorstore.schema import metadata
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    version_table="catalogue_schema",
+    version_table=context.config.attributes["table"],
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -1,0 +1,52 @@
+"""The records' database: opened, read, and written in transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row
+from sqlalchemy.exc import DatabaseError
+
+from vectorstore.database import History, open_database
+from vectorstore.errors import StoreError
+
+RECORDS = History("app.records:migrations", "records_schema", "r0001")
+
+
+class Database:
+    """The records' tables in one SQLite file, brought to the newest schema at opening.
+
+    Raises:
+        StoreError: The file is no database, is damaged, or is newer than this program.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine = open_database(path, RECORDS)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def rows(self, query: Executable) -> list[Row[Any]]:
+        """Return what a query finds."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).all())
+
+    def row(self, query: Executable) -> Row[Any] | None:
+        """Return the first row that a query finds."""
+        with self._engine.connect() as connection:
+            return connection.execute(query).first()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection whose changes are committed at the end, all or none."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DatabaseError as exc:
+            msg = f"Writing to {self._path} failed: {exc.orig}. Check free space and permissions."
+            raise StoreError(msg) from exc

@@ -1,0 +1,1 @@
+"""Alembic's steps from one catalogue schema to the next."""

@@ -1,0 +1,86 @@
+"""Sessions of people: in the web chat after a login, in a portal after its token was exchanged."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from app.records.database import Database
+from app.records.schema import sessions, spent
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is behind a session token; `portal` is the id of the portal it came through."""
+
+    subject: str
+    groups: tuple[str, ...]
+    portal: str | None
+    expires: float
+
+
+class Sessions:
+    """Session tokens, kept as hashes, and what may be used only once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self, subject: str, groups: Sequence[str], lifetime: float, portal: str | None = None
+    ) -> str:
+        """Begin a session of so many seconds and return its token."""
+        token = secrets.token_urlsafe(32)
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.expires <= time.time()))
+            connection.execute(
+                insert(sessions).values(
+                    sha256=_hashed(token),
+                    subject=subject,
+                    groups=json.dumps(list(groups)),
+                    portal=portal,
+                    expires=time.time() + lifetime,
+                )
+            )
+        return token
+
+    def find(self, token: str) -> Session | None:
+        """Return the session of a token, unless there is none or its time is over."""
+        query = select(sessions).where(
+            sessions.c.sha256 == _hashed(token), sessions.c.expires > time.time()
+        )
+        row = self._database.row(query)
+        if row is None:
+            return None
+        return Session(row.subject, tuple(json.loads(row.groups)), row.portal, row.expires)
+
+    def end(self, token: str) -> None:
+        """End a session; an unknown one is ended already."""
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.sha256 == _hashed(token)))
+
+    def end_all(self, subject: str | None = None, portal: str | None = None) -> None:
+        """End every session of a subject, or of a portal."""
+        which = sessions.c.subject == subject if portal is None else sessions.c.portal == portal
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(which))
+
+    def spend(self, once: str, expires: float) -> bool:
+        """Use up what may be used once; tell whether it was still unused."""
+        try:
+            with self._database._engine.begin() as connection:
+                connection.execute(delete(spent).where(spent.c.expires <= time.time()))
+                connection.execute(insert(spent).values(id=once, expires=expires))
+        except IntegrityError:
+            return False
+        return True
+
+
+def _hashed(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
