@@ -125,9 +125,7 @@ class Service:
             target = self.store.catalogue.create_collection(name)
             return Sync(self.store, self.encoder, target, on_progress).run(sources, prune)
 
-    def articles(
-        self, collection: str | None = None, allowed: Allowed = None
-    ) -> list[ArticleHead]:
+    def articles(self, collection: str | None = None, allowed: Allowed = None) -> list[ArticleHead]:
         """Return the articles, newest first."""
         named = None if collection is None else (collection,)
         return self.store.catalogue.heads(self.filter(Scope(named), allowed))
@@ -215,9 +213,7 @@ class Service:
         """
         names = scope.collections
         return Filter(
-            allowed
-            if names is None
-            else tuple(self._collection(name, allowed) for name in names),
+            allowed if names is None else tuple(self._collection(name, allowed) for name in names),
             scope.sources,
             scope.languages,
             scope.published_from,

@@ -82,9 +82,7 @@ class Sync:
         sources = []
         for argument in arguments:
             try:
-                sources.append(
-                    argument if isinstance(argument, Source) else open_source(argument)
-                )
+                sources.append(argument if isinstance(argument, Source) else open_source(argument))
             except SourceError as exc:
                 tally.failed.append(Failure(str(argument), str(exc)))
         total = sum(source.total for source in sources)

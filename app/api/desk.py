@@ -121,9 +121,7 @@ class Desk:
                 raise BusyError(msg)
             self._open[owner] += 1
 
-    def begin(
-        self, owner: str, ask: Callable[[], Iterator[Event]], keep: Keep
-    ) -> Work:
+    def begin(self, owner: str, ask: Callable[[], Iterator[Event]], keep: Keep) -> Work:
         """Have a question answered whose owner was admitted; called on the event loop."""
         work = Work(asyncio.get_running_loop(), owner)
         self._pool.submit(self._make, work, ask, keep)

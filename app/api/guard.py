@@ -178,7 +178,9 @@ class Guard:
         limit = self._limit(scope)
         if announced.isdigit() and int(announced) > limit:
             closing = {"connection": "close"}  # the rest of it is not read
-            return problem(413, f"A body of {announced} bytes is not read: {limit} at most.", closing)
+            return problem(
+                413, f"A body of {announced} bytes is not read: {limit} at most.", closing
+            )
         return None
 
 

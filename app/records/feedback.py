@@ -41,7 +41,11 @@ class FeedbackLog:
             connection.execute(delete(feedback).where(feedback.c.answer == answer))
             connection.execute(
                 insert(feedback).values(
-                    answer=answer, verdict=verdict, reason=reason, comment=comment, given=time.time()
+                    answer=answer,
+                    verdict=verdict,
+                    reason=reason,
+                    comment=comment,
+                    given=time.time(),
                 )
             )
 

@@ -60,7 +60,9 @@ class Keys:
         """Make a key; returns it with its secret, which nobody can read again."""
         secret = PREFIX + secrets.token_urlsafe(32)
         found = None if collections is None else tuple(collections)
-        key = Key(f"k{secrets.token_hex(6)}", name, tuple(rights), found, time.time(), expires, None)
+        key = Key(
+            f"k{secrets.token_hex(6)}", name, tuple(rights), found, time.time(), expires, None
+        )
         with self._database.write() as connection:
             connection.execute(
                 insert(keys).values(

@@ -54,7 +54,12 @@ class Portals:
             msg = f"There is a portal {name!r} already. Choose another name."
             raise ConflictError(msg)
         new = Portal(
-            f"p{uuid.uuid4().hex}", name, tuple(origins), tuple(collections), public_key, time.time()
+            f"p{uuid.uuid4().hex}",
+            name,
+            tuple(origins),
+            tuple(collections),
+            public_key,
+            time.time(),
         )
         with self._database.write() as connection:
             connection.execute(
