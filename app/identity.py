@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, get_args
 
 from vectorstore.errors import ForbiddenError, UnauthenticatedError
 
-RIGHTS: Final = ("ask", "search", "ingest", "admin")
+Right = Literal["ask", "search", "ingest", "admin"]
+Role = Literal["reader", "editor", "admin"]
+RIGHTS: Final[tuple[Right, ...]] = get_args(Right)
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "reader": ("ask", "search"),
     "editor": ("ask", "search", "ingest"),

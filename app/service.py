@@ -205,6 +205,14 @@ class Service:
         msg = f"There is no collection {name!r}. There are: {names}."
         raise UnknownNameError(msg)
 
+    def ids_of(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the ids of collections.
+
+        Raises:
+            UnknownNameError: One of them does not exist.
+        """
+        return tuple(self._collection(name) for name in names)
+
     def filter(self, scope: Scope, allowed: Allowed = None) -> Filter:
         """Return what a scope asks for, within the collections that are allowed.
 

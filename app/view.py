@@ -67,6 +67,19 @@ class View:
             raise UnknownNameError(msg)
         return article
 
+    def stored_answer(self, answer_id: str) -> dict[str, Any]:
+        """Return one of their answers, as it was given.
+
+        Raises:
+            UnknownNameError: There is none of theirs, or something that it quotes was erased.
+        """
+        self.identity.need("ask")
+        stored = self.service.records.conversations.answer(self.identity.subject, answer_id)
+        if stored.body is None:
+            msg = f"What answer {answer_id!r} quotes was erased. Ask again."
+            raise UnknownNameError(msg)
+        return stored.body
+
     # -- writing -------------------------------------------------------------------------
 
     def target(self, collection: str | None) -> str:
@@ -124,20 +137,21 @@ class View:
 
     def create_collection(self, name: str) -> str:
         """Create a collection and return its id; takes `admin` without limits."""
-        self._unlimited()
+        self.administer()
         return self.service.create_collection(name)
 
     def rename_collection(self, old: str, new: str) -> None:
         """Give a collection another name."""
-        self._unlimited()
+        self.administer()
         self.service.rename_collection(old, new)
 
     def delete_collection(self, name: str) -> int:
         """Delete a collection with its articles; return how many they were."""
-        self._unlimited()
+        self.administer()
         return self.service.delete_collection(name)
 
-    def _unlimited(self) -> None:
+    def administer(self) -> None:
+        """See that they may administer everything; some collections are not enough."""
         if self.identity.need("admin") is not None:
             msg = f"{self.identity.subject} may administer some collections only."
             raise ForbiddenError(msg)

@@ -121,6 +121,13 @@ class Desk:
                 raise BusyError(msg)
             self._open[owner] += 1
 
+    def leave(self, owner: str) -> None:
+        """Give an owner's place back, where nothing was begun."""
+        with self._lock:
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]
+
     def begin(self, owner: str, ask: Callable[[], Iterator[Event]], keep: Keep) -> Work:
         """Have a question answered whose owner was admitted; called on the event loop."""
         work = Work(asyncio.get_running_loop(), owner)
@@ -155,10 +162,7 @@ class Desk:
             logger.exception("an answer failed")
             self._fail(work, CitewellError("The answer failed; the server's log says why."))
         finally:
-            with self._lock:
-                self._open[work.owner] -= 1
-                if not self._open[work.owner]:
-                    del self._open[work.owner]
+            self.leave(work.owner)
 
     def _finish(self, work: Work, name: str, data: Json, keep: Keep) -> None:
         """Keep an answer, then end its stream: who hears the end finds it in the records."""

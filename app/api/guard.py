@@ -90,7 +90,7 @@ class Guard:
         self._is_portal = is_portal
         self._admit = admit
         public = urlsplit(self._settings.public_url or "")
-        self._host = public.netloc
+        self._host = public.netloc or None
         self._origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,24 +111,7 @@ class Guard:
                 MutableHeaders(scope=message).update(added)
             await send(message)
 
-        try:
-            foreign = await self._foreign(headers, scope)
-            if isinstance(foreign, str):
-                added |= _cors(foreign)
-                refusal: Response | None = None
-                if scope.get("method") == "OPTIONS":
-                    refusal = Response(status_code=204)
-            else:
-                refusal = foreign
-            if refusal is None:
-                refusal = self._too_large(headers, scope)
-            if refusal is None:
-                if self._admit is not None:
-                    await self._admit(scope)
-                state["identity"] = await self._identity(HTTPConnection(scope))
-                refusal = _forged(headers, scope, self._settings)
-        except CitewellError as exc:
-            refusal = problem_of(exc)
+        refusal = await self._check(headers, scope, added)
         if refusal is not None and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -146,6 +129,26 @@ class Guard:
 
         await self._app(scope, body.receive, send_unless_too_large)
 
+    async def _check(
+        self, headers: Headers, scope: Scope, added: dict[str, str]
+    ) -> Response | None:
+        """Return why a request is refused, if it is; else its state says who makes it."""
+        try:
+            refusal, origin = await self._foreign(headers, scope)
+            if origin is not None:
+                added |= _cors(origin)
+                if scope.get("method") == "OPTIONS":
+                    return Response(status_code=204)
+            refusal = refusal or self._too_large(headers, scope)
+            if refusal is None:
+                if self._admit is not None:
+                    await self._admit(scope)
+                scope["state"]["identity"] = await self._identity(HTTPConnection(scope))
+                refusal = _forged(headers, scope, self._settings)
+        except CitewellError as exc:
+            return problem_of(exc)
+        return refusal
+
     async def _identity(self, request: HTTPConnection) -> Identity:
         if self._settings.auth == "none":
             return LOCAL
@@ -153,21 +156,22 @@ class Guard:
             return NOBODY
         return await run_in_threadpool(self._identify, request)
 
-    async def _foreign(self, headers: Headers, scope: Scope) -> Response | str | None:
-        """Return why a request is refused, the portal's origin it comes from, or None."""
+    async def _foreign(self, headers: Headers, scope: Scope) -> tuple[Response | None, str | None]:
+        """Return why a request is refused, if it is, and the portal's origin it comes from."""
         host = headers.get("host", "")
         if _hostname(f"//{host}") not in LOOPBACK and host != self._host:
             known = self._settings.public_url or "http://127.0.0.1"
-            return problem(403, f"Host {host[:200]!r} is not served here; use {known}.")
+            refused = problem(403, f"Host {host[:200]!r} is not served here; use {known}.")
+            return refused, None
         origin = headers.get("origin")
         own = (f"http://{host}", self._origin)
         if origin is None or origin in own:
-            return None
+            return None, None
         if scope["path"].startswith("/api/v1/") and await run_in_threadpool(
             self._is_portal, origin
         ):
-            return origin
-        return problem(403, f"Origin {origin[:200]!r} may not use this service.")
+            return None, origin
+        return problem(403, f"Origin {origin[:200]!r} may not use this service."), None
 
     def _limit(self, scope: Scope) -> int:
         is_upload = scope["path"].startswith(UPLOADS) and scope.get("method") in ("POST", "PUT")

@@ -7,13 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.records.feedback import REASONS, VERDICTS
 from app.scope import Scope
 from vectorstore.retriever import MAX_QUERY
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Names = Annotated[tuple[Name, ...], Field(max_length=100)]
+
+
+Verdict = Literal["helpful", "unhelpful"]
+Reason = Literal["wrong", "incomplete", "outdated", "not_supported", "off_topic", "other"]
 
 
 class Taken(BaseModel):
@@ -156,15 +159,6 @@ class SearchOut(Given):
     degraded: list[str]
 
 
-class ProblemOut(Given):
-    """Why a request was refused (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-
-
 class ConversationIn(Taken):
     """A new conversation, or a new title."""
 
@@ -207,8 +201,8 @@ class FeedbackIn(Taken):
     """What a reader thinks of an answer."""
 
     answer_id: str
-    verdict: Literal[VERDICTS]
-    reason: Literal[REASONS] | None = None
+    verdict: Verdict
+    reason: Reason | None = None
     comment: Annotated[str, Field(max_length=2_000)] | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -50,6 +51,35 @@ _STATUS: tuple[tuple[type[CitewellError], int], ...] = (
 )
 
 
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": f"{TITLES[status]}: {why}",
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+    for status, why in (
+        (400, "the request is malformed"),
+        (401, "nobody is logged in"),
+        (403, "the right is missing"),
+        (404, "a name is unknown"),
+        (409, "it contradicts what is there"),
+        (413, "the body is too large"),
+        (422, "the request cannot be used"),
+        (429, "too much was asked; see Retry-After"),
+        (503, "the service is overloaded or starting; see Retry-After"),
+    )
+}
+"""What every operation may answer beside what it is for, as OpenAPI describes it."""
+
+
 def status_of(error: CitewellError) -> int:
     """Return the HTTP status of an error; what is none of the client's faults is 503."""
     if isinstance(error, BusyError):
@@ -58,7 +88,7 @@ def status_of(error: CitewellError) -> int:
 
 
 def problem(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+    status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object
 ) -> Response:
     """Return a problem document."""
     return JSONResponse(

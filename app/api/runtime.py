@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.api.access import Access
 from app.api.desk import Desk
+from app.api.limits import Limits
+from app.api.runner import JobRunner
 from vectorstore.errors import CitewellError, ServerError
 from vectorstore.lock import acquire_lock
 
@@ -35,6 +37,8 @@ class Runtime:
         self.done: dict[str, bool] = dict.fromkeys(STAGES, False)
         self.failure: str | None = None
         self.desk = Desk(settings.waiting, settings.streams)
+        self.limits = Limits(settings)
+        self.jobs = JobRunner()
         self.access = Access(settings, lambda: self.service().records)
         self._lock = lock
         self._opened: Service | None = None
@@ -62,6 +66,7 @@ class Runtime:
         from app.service import Service
 
         self._opened = Service(self.settings, lock=lock, serving=True)
+        self._opened.records.jobs.interrupt()
         self.done["store"] = True
         self._opened.warm_up()
         self.done["encoder"] = True
@@ -124,6 +129,7 @@ class Runtime:
     def close(self) -> None:
         """Close the store if it was opened; what still waits for the service is told so."""
         self.desk.close()
+        self.jobs.close()
         with self._replacing:
             if not self._warm.done():
                 self._fail(ServerError("The server is shutting down."))

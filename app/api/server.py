@@ -140,7 +140,9 @@ def run(settings: Settings) -> None:
     listener = bind(settings.host, settings.port)
     runtime = Runtime(settings, acquire_lock(settings.data_dir))
     front = Front(runtime)
-    guard = Guard(front, settings, runtime.access.identify, runtime.is_portal)
+    guard = Guard(
+        front, settings, runtime.access.identify, runtime.is_portal, runtime.limits.admit_address
+    )
     server = uvicorn.Server(_config(guard, lifespan="on"))
     # Commands may come from now on; they wait until the service is there.
     control = uvicorn.Server(_config(control_app(runtime), lifespan="off"))

@@ -66,7 +66,7 @@ class Conversations:
         if before is not None:
             query = query.where(conversations.c.updated < before)
         rows = self._database.rows(query.order_by(conversations.c.updated.desc()).limit(limit))
-        return [Conversation(*row) for row in rows]
+        return [_found(row) for row in rows]
 
     def read(self, owner: str, conversation: str) -> tuple[Conversation, list[StoredAnswer]]:
         """Return a conversation with its answers, oldest first.
@@ -82,7 +82,7 @@ class Conversations:
             msg = f"There is no conversation {conversation!r}. List yours to see their ids."
             raise UnknownNameError(msg)
         query = _answer().where(answers.c.conversation == conversation).order_by(answers.c.asked)
-        return Conversation(*row), [_stored(row) for row in self._database.rows(query)]
+        return _found(row), [_stored(row) for row in self._database.rows(query)]
 
     def rename(self, owner: str, conversation: str, title: str) -> Conversation:
         """Give a conversation another title.
@@ -204,8 +204,13 @@ def _answer() -> Select[Any]:
     )
 
 
+def _found(row: Any) -> Conversation:  # noqa: ANN401 (a row of `_conversation`)
+    return Conversation(row.id, row.title, row.created, row.updated)
+
+
 def _stored(row: Any) -> StoredAnswer:  # noqa: ANN401 (a row of `_answer`)
-    return StoredAnswer(*row[:5], json.loads(row.body) if row.body else None)
+    body = json.loads(row.body) if row.body else None
+    return StoredAnswer(row.id, row.conversation, row.asked, row.question, row.outcome, body)
 
 
 def _drop(connection: Connection, gone: Select[Any]) -> int:

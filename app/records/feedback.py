@@ -12,9 +12,6 @@ from sqlalchemy import delete, insert, select
 from app.records.database import Database
 from app.records.schema import answers, feedback
 
-VERDICTS = ("helpful", "unhelpful")
-REASONS = ("wrong", "incomplete", "outdated", "not_supported", "off_topic", "other")
-
 
 @dataclass(frozen=True, slots=True)
 class Feedback:

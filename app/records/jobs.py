@@ -1,4 +1,4 @@
-"""Long work that was asked for over HTTP: what became of it outlives the request and the process."""
+"""Long work that was asked for over HTTP: what became of it outlives the process."""
 
 from __future__ import annotations
 

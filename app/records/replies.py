@@ -34,7 +34,7 @@ class Replies:
             replies.c.owner == owner, replies.c.key == key, replies.c.at > time.time() - KEPT
         )
         row = self._database.row(query)
-        return None if row is None else Reply(*row)
+        return None if row is None else Reply(row.request, row.status, row.body)
 
     def keep(self, owner: str, key: str, reply: Reply) -> None:
         """Keep a reply for a day."""

@@ -8,21 +8,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.api.rest import rest_app
 from app.api.runtime import Runtime
 
 QUESTION = "When was the harbour opened?"
 
 
-@pytest.fixture
-def client(runtime: Runtime) -> TestClient:
-    """A client of the API over the two articles."""
-    return TestClient(rest_app(runtime))
-
-
 def events(client: TestClient, **asked: Any) -> list[tuple[str, dict[str, Any]]]:  # noqa: ANN401
     """Return the name and data of every event of an answer."""
-    reply = client.post("/api/v1/answers", json={"question": QUESTION, **asked})
+    reply = client.post("/api/v1/answers", json={"question": QUESTION, "stream": True, **asked})
     assert reply.status_code == 200, reply.text
     frames = [
         dict(line.split(": ", 1) for line in frame.split("\n"))

@@ -1,0 +1,143 @@
+"""Questions over HTTP: answers whole or as a stream that can be resumed, and searches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from app.answering.wire import Json, passage_json
+from app.api.desk import Work, frame, frames, replay
+from app.api.models import AnswerOut, Query, Question, SearchOut, SuggestionList
+from app.api.pages import OnceRoute, identity_of, runtime_of, view_of
+from app.view import View
+from vectorstore.errors import QuestionError
+
+STREAM = "text/event-stream"
+STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+STREAMED: dict[str, Any] = {
+    "description": "The answer, whole or as server-sent events: start, degraded, passages, "
+    "sentence …, done or error.",
+    "content": {STREAM: {"schema": {"type": "string"}}},
+}
+answers_router = APIRouter(prefix="/api/v1", tags=["answers"], route_class=OnceRoute)
+
+
+@answers_router.post("/answers", response_model=AnswerOut, responses={200: STREAMED})
+async def answer(
+    request: Request, question: Question, accept: Annotated[str, Header()] = ""
+) -> Response:
+    """Answer a question; every sentence of the answer is cited."""
+    is_stream = question.stream if question.stream is not None else STREAM in accept
+    work = await begin(request, question)
+    if is_stream:
+        return StreamingResponse(
+            _until_left(request, work), media_type=STREAM, headers=STREAM_HEADERS
+        )
+    async for _ in work.listen():
+        if await request.is_disconnected():
+            break
+    if work.error is not None:
+        raise work.error
+    return JSONResponse(work.answer)
+
+
+async def begin(request: Request, question: Question) -> Work:
+    """Admit a question and have it answered.
+
+    Raises:
+        CitewellError: It is refused: the right is missing, the share used up, a name unknown.
+    """
+    runtime, identity = runtime_of(request), identity_of(request)
+    identity.need("ask")
+    await runtime.limits.admit_question(identity)
+    runtime.desk.admit(identity.subject)
+    try:
+        view = await run_in_threadpool(view_of, request)
+        events, keep = await run_in_threadpool(_prepare, view, question)
+    except BaseException:
+        runtime.desk.leave(identity.subject)
+        raise
+    return runtime.desk.begin(identity.subject, lambda: events, keep)
+
+
+def _prepare(view: View, question: Question) -> Any:  # noqa: ANN401 (what `Desk.begin` takes)
+    """Refuse what can be refused before anything is streamed."""
+    records, identity = view.service.records, view.identity
+    if question.conversation_id is not None:
+        records.conversations.read(identity.subject, question.conversation_id)
+    events = view.ask(question.question, question.scope)
+
+    def keep(body: Json) -> None:
+        records.conversations.keep(
+            identity.subject, body, question.conversation_id, identity.portal
+        )
+
+    return events, keep
+
+
+async def _until_left(request: Request, work: Work) -> AsyncIterator[str]:
+    async for text in frames(work):
+        if await request.is_disconnected():
+            return
+        yield text
+
+
+@answers_router.get("/answers/{answer_id}", response_model=AnswerOut)
+def read_answer(request: Request, answer_id: str) -> Response:
+    """Return one of your answers as it was given."""
+    return JSONResponse(view_of(request).stored_answer(answer_id))
+
+
+@answers_router.get("/answers/{answer_id}/events", response_model=None, responses={200: STREAMED})
+async def resume(
+    request: Request, answer_id: str, last_event_id: Annotated[str, Header()] = "-1"
+) -> Response:
+    """Go on with the stream of one of your answers, behind the event that was seen last."""
+    try:
+        after = int(last_event_id)
+    except ValueError as exc:
+        msg = f"Last-Event-ID is {last_event_id[:50]!r}; it is the number of an event."
+        raise QuestionError(msg) from exc
+    identity = identity_of(request)
+    identity.need("ask")
+    work = runtime_of(request).desk.find(answer_id, identity.subject)
+    if work is not None:
+        told: AsyncIterator[str] = frames(work, max(-1, after))
+    else:
+        view = await run_in_threadpool(view_of, request)
+        told = _replayed(await run_in_threadpool(view.stored_answer, answer_id), after)
+    return StreamingResponse(told, media_type=STREAM, headers=STREAM_HEADERS)
+
+
+async def _replayed(body: Json, after: int) -> AsyncIterator[str]:
+    for number, (name, data) in enumerate(replay(body)):
+        if number > after:
+            yield frame(number, name, data)
+
+
+@answers_router.post("/search", response_model=SearchOut)
+async def search(request: Request, query: Query) -> Response:
+    """Find the passages for a query, best first."""
+    identity = identity_of(request)
+    identity.need("search")
+    await runtime_of(request).limits.admit_question(identity)
+    view = await run_in_threadpool(view_of, request)
+    found = await run_in_threadpool(view.search, query.query, query.top_k, query.scope)
+    return JSONResponse(
+        {
+            "query": query.query,
+            "passages": [passage_json(passage) for passage in found.passages],
+            "degraded": list(found.degraded),
+        }
+    )
+
+
+@answers_router.get("/suggestions", response_model=SuggestionList)
+def suggestions(request: Request) -> dict[str, Any]:
+    """Return questions to begin with."""
+    identity_of(request).need("ask")
+    return {"items": list(runtime_of(request).settings.examples)}

@@ -1,0 +1,77 @@
+"""How much anybody may ask for in a time: counted for each user, portal and address."""
+
+from __future__ import annotations
+
+import time
+from ipaddress import ip_address
+
+from limits import parse
+from limits.aio.storage import Storage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.storage import storage_from_string
+from starlette.types import Scope
+
+from app.identity import Identity
+from app.settings import Settings
+from vectorstore.errors import BusyError, SettingsError
+
+
+class Limits:
+    """Moving windows of requests, in this process's memory or in Redis.
+
+    A user's share is counted by what identifies them at the door, never by anything that they
+    can choose anew with each request.
+
+    Raises:
+        SettingsError: A limit is not written as `60/minute`, or the storage cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        try:
+            self._user = parse(settings.limit_user)
+            self._portal = parse(settings.limit_portal)
+            self._address = parse(settings.limit_address)
+            storage = storage_from_string(f"async+{settings.limits_storage}")
+        except Exception as exc:  # the library has no common class for these
+            msg = f"A limit cannot be used: {exc}. Write it as 60/minute, the storage as memory://."
+            raise SettingsError(msg) from exc
+        assert isinstance(storage, Storage)  # noqa: S101 (async+ says so)
+        self._windows = MovingWindowRateLimiter(storage)
+
+    async def admit_address(self, scope: Scope) -> None:
+        """Count a request from an address; this machine's own are not limited.
+
+        An IPv6 network of 64 bits counts as one address: whoever has one has all.
+
+        Raises:
+            BusyError: It is one too many.
+        """
+        client = scope.get("client")
+        if client is None:
+            return
+        try:
+            address = ip_address(client[0])
+        except ValueError:
+            return
+        if address.is_loopback:
+            return
+        network = str(address) if address.version == 4 else address.exploded[:19]
+        await self._hit(self._address, "address", network)
+
+    async def admit_question(self, identity: Identity) -> None:
+        """Count a question or a search of a user, and of the portal they come through.
+
+        Raises:
+            BusyError: It is one too many.
+        """
+        await self._hit(self._user, "user", identity.subject)
+        if identity.portal is not None:
+            await self._hit(self._portal, "portal", identity.portal)
+
+    async def _hit(self, limit: object, kind: str, who: str) -> None:
+        if await self._windows.hit(limit, kind, who):  # type: ignore[arg-type]
+            return
+        stats = await self._windows.get_window_stats(limit, kind, who)  # type: ignore[arg-type]
+        wait = max(1.0, stats.reset_time - time.time())
+        msg = f"That is more than {limit} for one {kind}. Ask again in {wait:.0f} s."
+        raise BusyError(msg, retry_after=wait)

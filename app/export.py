@@ -1,0 +1,47 @@
+"""A conversation as a Markdown file: questions as headings, citations as footnotes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from app.records.conversations import Conversation, StoredAnswer
+
+ERASED = "*What this answer quoted was erased.*"
+
+
+def conversation_markdown(conversation: Conversation, answers: Sequence[StoredAnswer]) -> str:
+    """Return the conversation in Markdown; text of articles and readers is escaped.
+
+    Footnotes are numbered through the whole file, in order of first use.
+    """
+    lines = [f"# {escape(conversation.title)}", ""]
+    notes: list[str] = []
+    for answer in answers:
+        lines += [f"## {escape(answer.question)}", ""]
+        if answer.body is None:
+            lines += [ERASED, ""]
+            continue
+        first = len(notes)
+        for citation in answer.body["citations"]:
+            where = citation["url"] or citation["uri"]
+            dated = f", {citation['published']}" if citation["published"] else ""
+            notes.append(
+                f"[^{len(notes) + 1}]: {escape(citation['title'])}{dated}. "
+                f"{escape(where)} — “{escape(citation['quote'])}”"
+            )
+        if answer.outcome == "not_found":
+            lines += [escape(answer.body["text"]), ""]
+            continue
+        said = [
+            escape(sentence["text"])
+            + "".join(f"[^{first + number}]" for number in sentence["citations"])
+            for sentence in answer.body["sentences"]
+        ]
+        lines += [" ".join(said), ""]
+    return "\n".join([*lines, *notes]).rstrip() + "\n"
+
+
+def escape(text: str) -> str:
+    """Return text on one line in which nothing is Markdown or HTML any more (CommonMark 2.4)."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&-])", r"\\\1", " ".join(text.split()))
