@@ -31,6 +31,7 @@ DOORS = {
     "sentencex": ["ingest/split.py"],
     "typer": ["app/cli.py", "app/cli_upkeep.py", "app/options.py"],
     "sqlalchemy": [
+        "app/records/",
         "vectorstore/catalogue.py",
         "vectorstore/database.py",
         "vectorstore/publication.py",
@@ -40,7 +41,9 @@ DOORS = {
         "vectorstore/upkeep.py",
         "vectorstore/migrations/",
     ],
-    "alembic": ["vectorstore/database.py", "vectorstore/migrations/"],
+    "alembic": ["vectorstore/database.py", "vectorstore/migrations/", "app/records/migrations/"],
+    "limits": ["app/api/limits.py"],
+    "jwt": ["app/api/access.py"],
 }
 
 
