@@ -113,7 +113,9 @@ def ask(client: httpx.Client, url: str, question: str, seen: Seen) -> list[dict[
     first = 0.0
     passages: list[dict[str, Any]] = []
     name = ""
-    with client.stream("POST", f"{url}/api/v1/answers", json={"question": question}) as reply:
+    with client.stream(
+        "POST", f"{url}/api/v1/answers", json={"question": question, "stream": True}
+    ) as reply:
         reply.raise_for_status()
         for line in reply.iter_lines():
             if line.startswith("event: "):

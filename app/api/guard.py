@@ -164,8 +164,8 @@ class Guard:
             refused = problem(403, f"Host {host[:200]!r} is not served here; use {known}.")
             return refused, None
         origin = headers.get("origin")
-        own = (f"http://{host}", self._origin)
-        if origin is None or origin in own:
+        own = self._origin if host == self._host else f"http://{host}"
+        if origin is None or origin == own:
             return None, None
         if scope["path"].startswith("/api/v1/") and await run_in_threadpool(
             self._is_portal, origin

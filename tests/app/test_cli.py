@@ -181,7 +181,7 @@ def test_health_and_the_article(server: Server) -> None:
 
 def test_the_stream_tells_an_answer(server: Server) -> None:
     """Server-sent events are numbered, begin with start, carry whole citations, end with done."""
-    asked = {"question": "How many tree species are there on Earth?"}
+    asked = {"question": "How many tree species are there on Earth?", "stream": True}
     reply = httpx.post(f"{server.url}/api/v1/answers", json=asked)
     assert reply.headers["content-type"].startswith("text/event-stream")
     frames = [dict(line.split(": ", 1) for line in frame.split("\n"))

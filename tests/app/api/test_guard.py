@@ -9,6 +9,8 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from app.api.guard import HEADERS, Guard
+from app.identity import NOBODY
+from app.settings import Settings
 
 client = TestClient(Guard(PlainTextResponse("in")))
 
@@ -55,3 +57,68 @@ def test_every_reply_has_the_headers() -> None:
         reply = client.get("/", headers=headers)
         for name, value in HEADERS.items():
             assert reply.headers[name] == value
+
+
+PUBLIC = Settings(public_url="https://intranet.example/ask", auth="keys", secret="s" * 32)
+
+
+def guarded(settings: Settings) -> TestClient:
+    """Return a client of a guard with these settings, in front of a portal's origin too."""
+    guard = Guard(
+        PlainTextResponse("in"),
+        settings,
+        lambda _: NOBODY,
+        lambda origin: origin == "https://portal.example",
+    )
+    return TestClient(guard, base_url="https://intranet.example")
+
+
+def test_the_public_host_is_served_and_no_other() -> None:
+    """The host and origin of the public address are let in, its neighbours are not."""
+    public = guarded(PUBLIC)
+    assert public.get("/", headers={"origin": "https://intranet.example"}).text == "in"
+    for host in ("intranet.example.evil.example", "evil.example", "intranet.example:444"):
+        assert public.get("/", headers={"host": host}).status_code == 403
+    assert public.get("/", headers={"origin": "http://intranet.example"}).status_code == 403
+
+
+def test_a_portals_page_may_call_the_api_only() -> None:
+    """A portal's origin gets CORS headers without credentials, for the API alone."""
+    public = guarded(PUBLIC)
+    origin = {"origin": "https://portal.example"}
+    asked = public.options("/api/v1/answers", headers=origin)
+    assert asked.status_code == 204
+    assert asked.headers["access-control-allow-origin"] == "https://portal.example"
+    assert "access-control-allow-credentials" not in asked.headers
+    assert "authorization" in asked.headers["access-control-allow-headers"]
+    assert public.post("/api/v1/answers", headers=origin).text == "in"
+    for path in ("/", "/gradio_api/queue/join", "/v1/chat/completions", "/mcp"):
+        assert public.get(path, headers=origin).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"cookie": "a=b"}, 403),
+        ({"cookie": "a=b", "origin": "https://intranet.example"}, 200),
+        ({"cookie": "a=b", "sec-fetch-site": "same-origin"}, 200),
+        ({"cookie": "a=b", "sec-fetch-site": "same-site"}, 403),
+        ({"cookie": "a=b", "authorization": "Bearer x"}, 200),
+        ({}, 200),
+    ],
+)
+def test_a_cookie_alone_writes_nothing(headers: dict[str, str], status: int) -> None:
+    """A write with a cookie has to come from our own page; reading does not."""
+    public = guarded(PUBLIC)
+    assert public.post("/", headers=headers).status_code == status
+    assert public.get("/", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 65, False), ("é\n", False)]
+)
+def test_every_reply_says_its_requests_id(sent: str, kept: bool) -> None:
+    """A request id that is well formed comes back, any other is replaced."""
+    reply = client.get("/", headers={"host": "127.0.0.1", "x-request-id": sent.encode()})
+    assert (reply.headers["x-request-id"] == sent) == kept
+    assert reply.headers["x-request-id"]

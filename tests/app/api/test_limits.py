@@ -1,0 +1,129 @@
+"""Limits hold for who asks, however they change what they can choose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.api.limits import Limits
+from app.settings import Settings
+from tests.app.api.conftest import Api, client_of, start
+from vectorstore.errors import BusyError, SettingsError
+
+
+@pytest.fixture
+def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """A service with authentication and small limits."""
+    started = start(
+        tmp_path,
+        monkeypatch,
+        auth="keys",
+        secret="s" * 40,
+        limit_user="3/minute",
+        limit_address="5/minute",
+        streams=2,
+    )
+    yield Api(started)
+    started.close()
+
+
+def test_a_user_has_so_many_questions(limited: Api) -> None:
+    """The fourth question or search in a minute gets 429 with Retry-After; another key goes on."""
+    client, other = limited.client("ask", "search"), limited.client("search")
+    asked = {"question": "When was the bridge opened?"}
+    statuses = [client.post("/api/v1/answers", json=asked).status_code for _ in range(2)]
+    statuses += [
+        client.post("/api/v1/search", json={"query": "bridge"}).status_code for _ in range(2)
+    ]
+    assert statuses == [200, 200, 200, 429]
+    refused = client.post("/api/v1/search", json={"query": "bridge"})
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert other.post("/api/v1/search", json={"query": "bridge"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", ["x-request-id", "x-forwarded-for", "x-citewell-user", "user-agent", "cookie"]
+)
+def test_new_names_do_not_evade_a_limit(limited: Api, header: str) -> None:
+    """Whatever a client sends anew with each request, its key is counted."""
+    client = limited.client("search")
+    statuses = [
+        client.post(
+            "/api/v1/search", json={"query": "bridge"}, headers={header: f"10.0.0.{n}"}
+        ).status_code
+        for n in range(4)
+    ]
+    assert statuses == [200, 200, 200, 429]
+
+
+async def hit(limits: Limits, address: str) -> bool:
+    """Tell whether a request from an address is let in."""
+    try:
+        await limits.admit_address({"type": "http", "client": (address, 1)})
+    except BusyError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("addresses", "let_in"),
+    [
+        (["203.0.113.7"] * 6, 5),
+        ([f"203.0.113.{n}" for n in range(6)], 6),
+        ([f"2001:db8:1:2::{n}" for n in range(6)], 5),  # one network of 64 bits
+        ([f"2001:db8:1:{n}::1" for n in range(6)], 6),
+        (["127.0.0.1"] * 6, 6),
+    ],
+)
+def test_an_address_has_so_many_requests(addresses: list[str], let_in: int) -> None:
+    """Addresses are counted apart, IPv6 by its network, and this machine's own not at all."""
+
+    async def let_in_of() -> int:
+        limits = Limits(Settings(limit_address="5/minute"))
+        return sum([await hit(limits, address) for address in addresses])
+
+    assert asyncio.run(let_in_of()) == let_in
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"limit_user": "often"}, {"limits_storage": "nowhere://"}, {"limit_portal": ""}]
+)
+def test_a_limit_that_cannot_be_used_is_named(wrong: dict[str, str]) -> None:
+    """A limit that is none is an error at the start."""
+    with pytest.raises(SettingsError, match="60/minute"):
+        Limits(Settings(**wrong))
+
+
+def test_so_many_answers_at_once(limited: Api) -> None:
+    """A user with all answers open is refused at once, another one is not."""
+    desk = limited.runtime.desk
+    client, other = limited.client("ask"), limited.client("ask")
+    subject = f"key:{limited.runtime.service().records.keys.all()[0].id}"
+    for _ in range(2):
+        desk.admit(subject)
+    asked = {"question": "When was the bridge opened?"}
+    assert client.post("/api/v1/answers", json=asked).status_code == 429
+    assert other.post("/api/v1/answers", json=asked).status_code == 200
+    desk.leave(subject)
+    assert client.post("/api/v1/answers", json=asked).status_code == 200
+
+
+def test_too_many_questions_are_refused_at_once(limited: Api) -> None:
+    """When as many wait as may, later ones get 503 with Retry-After, and health still answers."""
+    desk = limited.runtime.desk
+    taken = 0
+    with pytest.raises(BusyError) as full:
+        for taken in range(1_000):
+            desk.admit(f"user {taken}")
+    assert full.value.overloaded
+    assert taken >= limited.runtime.settings.waiting
+    refused = limited.client("ask").post("/api/v1/answers", json={"question": "When?"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    for number in range(taken):
+        desk.leave(f"user {number}")
+    assert client_of(limited.runtime).get("/api/v1/openapi.json").status_code == 200
+    assert desk.load == 0
