@@ -98,6 +98,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        scope = _unmounted(scope, self._settings.public_path)
         headers = Headers(scope=scope)
         named = headers.get("x-request-id", "")
         number = named if re.fullmatch(r"[\w.-]{1,64}", named) else secrets.token_hex(8)
@@ -186,6 +187,19 @@ class Guard:
                 413, f"A body of {announced} bytes is not read: {limit} at most.", closing
             )
         return None
+
+
+def _unmounted(scope: Scope, mounted: str) -> Scope:
+    """Return a request as it is without the path under which a proxy mounts the service.
+
+    Proxies keep that path or strip it; either way it becomes the ASGI root_path alone.
+    """
+    path: str = scope["path"]
+    if not mounted:
+        return scope
+    if path == mounted or path.startswith(f"{mounted}/"):
+        path = path[len(mounted) :] or "/"
+    return {**scope, "path": path, "raw_path": path.encode(), "root_path": mounted}
 
 
 def _cors(origin: str) -> dict[str, str]:
