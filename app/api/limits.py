@@ -31,7 +31,9 @@ class Limits:
             self._user = parse(settings.limit_user)
             self._portal = parse(settings.limit_portal)
             self._address = parse(settings.limit_address)
-            storage = storage_from_string(f"async+{settings.limits_storage}")
+            address = f"async+{settings.limits_storage}"
+            client = {"implementation": "redispy"} if "redis" in address else {}
+            storage = storage_from_string(address, **client)
         except Exception as exc:  # the library has no common class for these
             msg = f"A limit cannot be used: {exc}. Write it as 60/minute, the storage as memory://."
             raise SettingsError(msg) from exc

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from app.api.desk import WORKERS
 from app.api.limits import Limits
 from app.settings import Settings
 from tests.app.api.conftest import Api, client_of, start
+from tests.app.api.test_proxy import free_port, wait_for
 from vectorstore.errors import BusyError, SettingsError
 
 
@@ -128,3 +131,29 @@ def test_too_many_questions_are_refused_at_once(limited: Api) -> None:
         desk.leave(f"user {number}")
     assert client_of(limited.runtime).get("/api/v1/openapi.json").status_code == 200
     assert desk.load == 0
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    """The address of a Redis server of the test's own."""
+    server = shutil.which("redis-server")
+    if server is None:
+        pytest.skip("redis-server is not installed: apt install redis-server")
+    port = free_port()
+    quiet = ["--save", "", "--dir", str(tmp_path), "--loglevel", "warning"]
+    process = subprocess.Popen([server, "--port", str(port), "--bind", "127.0.0.1", *quiet])
+    wait_for(port)
+    yield f"redis://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(20)
+
+
+def test_processes_count_together_in_redis(redis: str) -> None:
+    """What one process has counted, another one knows."""
+
+    async def let_in_of() -> list[bool]:
+        settings = Settings(limit_address="5/minute", limits_storage=redis)
+        both = Limits(settings), Limits(settings)
+        return [await hit(both[number % 2], "203.0.113.7") for number in range(6)]
+
+    assert asyncio.run(let_in_of()) == [True] * 5 + [False]

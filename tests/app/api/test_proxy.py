@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import socket
 import subprocess
@@ -118,7 +119,7 @@ def test_sentences_arrive_one_by_one(url: str, monkeypatch: pytest.MonkeyPatch) 
         for line in reply.iter_lines():
             if line == "event: sentence":
                 arrived.append(time.monotonic())
-    gaps = [after - before for before, after in zip(arrived, arrived[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(arrived)]
     assert len(arrived) == 3
     assert all(gap > PAUSE / 2 for gap in gaps), gaps
 
