@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from ipaddress import ip_address
 
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
 from limits.storage import storage_from_string
 from starlette.types import Scope
 
 from app.identity import Identity
 from app.settings import Settings
 from vectorstore.errors import BusyError, SettingsError
+
+logger = logging.getLogger(__name__)
 
 
 class Limits:
@@ -33,7 +37,7 @@ class Limits:
             self._address = parse(settings.limit_address)
             address = f"async+{settings.limits_storage}"
             client = {"implementation": "redispy"} if "redis" in address else {}
-            storage = storage_from_string(address, **client)
+            storage = storage_from_string(address, wrap_exceptions=True, **client)
         except Exception as exc:  # the library has no common class for these
             msg = f"A limit cannot be used: {exc}. Write it as 60/minute, the storage as memory://."
             raise SettingsError(msg) from exc
@@ -70,10 +74,15 @@ class Limits:
         if identity.portal is not None:
             await self._hit(self._portal, "portal", identity.portal)
 
-    async def _hit(self, limit: object, kind: str, who: str) -> None:
-        if await self._windows.hit(limit, kind, who):  # type: ignore[arg-type]
-            return
-        stats = await self._windows.get_window_stats(limit, kind, who)  # type: ignore[arg-type]
+    async def _hit(self, limit: RateLimitItem, kind: str, who: str) -> None:
+        try:
+            if await self._windows.hit(limit, kind, who):
+                return
+            stats = await self._windows.get_window_stats(limit, kind, who)
+        except StorageError as exc:
+            logger.error("limits cannot be counted: %s", exc)
+            msg = "Limits cannot be counted at the moment. Ask again in some seconds."
+            raise BusyError(msg, retry_after=5, overloaded=True) from exc
         wait = max(1.0, stats.reset_time - time.time())
         msg = f"That is more than {limit} for one {kind}. Ask again in {wait:.0f} s."
         raise BusyError(msg, retry_after=wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -148,6 +149,7 @@ def redis(tmp_path: Path) -> Iterator[str]:
     process.wait(20)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # open to the end
 def test_processes_count_together_in_redis(redis: str) -> None:
     """What one process has counted, another one knows."""
 
@@ -157,3 +159,18 @@ def test_processes_count_together_in_redis(redis: str) -> None:
         return [await hit(both[number % 2], "203.0.113.7") for number in range(6)]
 
     assert asyncio.run(let_in_of()) == [True] * 5 + [False]
+    gc.collect()
+
+
+def test_limits_that_cannot_be_counted_let_nobody_in() -> None:
+    """Without its storage the service refuses politely: no error, and no way around the limits."""
+
+    async def refused() -> BusyError:
+        limits = Limits(Settings(limits_storage=f"redis://127.0.0.1:{free_port()}"))
+        with pytest.raises(BusyError) as error:
+            await limits.admit_address({"type": "http", "client": ("203.0.113.7", 1)})
+        return error.value
+
+    error = asyncio.run(refused())
+    assert error.overloaded
+    assert "cannot be counted" in str(error)
