@@ -29,8 +29,12 @@ DOORS = {
     "gradio": ["app/web/"],
     "trafilatura": ["ingest/extract.py"],
     "sentencex": ["ingest/split.py"],
-    "typer": ["app/cli.py", "app/cli_upkeep.py", "app/options.py"],
+    "typer": ["app/cli.py", "app/cli_sight.py", "app/cli_upkeep.py", "app/options.py"],
+    "prometheus_client": ["app/sight/metrics.py"],
+    "opentelemetry": ["app/sight/traces.py"],
+    "pythonjsonlogger": ["app/sight/logs.py"],
     "sqlalchemy": [
+        "app/records/",
         "vectorstore/catalogue.py",
         "vectorstore/database.py",
         "vectorstore/publication.py",
@@ -40,7 +44,7 @@ DOORS = {
         "vectorstore/upkeep.py",
         "vectorstore/migrations/",
     ],
-    "alembic": ["vectorstore/database.py", "vectorstore/migrations/"],
+    "alembic": ["app/records/migrations/", "vectorstore/database.py", "vectorstore/migrations/"],
 }
 
 

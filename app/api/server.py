@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.guard import Guard
 from app.api.runtime import Runtime
 from app.control import control_app, listen
+from app.sight.watch import Watch
 from vectorstore.errors import ServerError
 from vectorstore.lock import acquire_lock
 
@@ -103,10 +104,15 @@ class Front:
 
 def build(runtime: Runtime) -> FastAPI:
     """Return the application: the reader's API with the chat mounted on it."""
+    from app.api.insight import insight_router
+    from app.api.operator import operator_router
     from app.api.rest import rest_app
     from app.web.chat import mount_chat
 
-    return mount_chat(rest_app(runtime), runtime)
+    api = rest_app(runtime)
+    api.include_router(insight_router(runtime))
+    api.include_router(operator_router(runtime))
+    return mount_chat(api, runtime)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -140,7 +146,14 @@ def run(settings: Settings) -> None:
     listener = bind(settings.host, settings.port)
     runtime = Runtime(settings, acquire_lock(settings.data_dir))
     front = Front(runtime)
-    guard = Guard(front, settings, runtime.access.identify, runtime.is_portal)
+    guard = Guard(
+        Watch(front, runtime.sight),
+        settings,
+        runtime.access.identify,
+        runtime.is_portal,
+        on_refusal=runtime.sight.refused,
+    )
+    runtime.sight.log()
     server = uvicorn.Server(_config(guard, lifespan="on"))
     # Commands may come from now on; they wait until the service is there.
     control = uvicorn.Server(_config(control_app(runtime), lifespan="off"))
@@ -177,6 +190,7 @@ def run(settings: Settings) -> None:
 def _config(app: ASGIApp, lifespan: Literal["on", "off"]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        log_config=None,  # `app.sight.logs` has set it up
         log_level="warning",
         access_log=False,
         server_header=False,
