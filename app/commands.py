@@ -13,6 +13,7 @@ from typing import Any
 
 from app.answering.answer import gather
 from app.answering.wire import Json, answer_json, head_json, passage_json
+from app.commands_sight import SIGHT
 from app.scope import read_scope
 from app.service import Service
 from ingest.report import Progress
@@ -116,6 +117,7 @@ COMMANDS: dict[str, Callable[[Service, Emit, Json], Json]] = {
     "compact": _compact,
     "erase": _erase,
     "backup": _backup,
+    **SIGHT,
 }
 
 

@@ -91,15 +91,21 @@ class Server:
         )
         self.url = ""
         for line in self._process.stderr or ():
-            if found := re.search(r"http://\S+", line):
-                self.url = found.group()
+            if found := re.search(r"Citewell is at (http://\S+)", line):
+                self.url = found.group(1)
                 break
+        # else the server stands still when the pipe is full of its log
+        threading.Thread(target=self._drain, daemon=True).start()
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             if httpx.get(f"{self.url}/readyz").status_code == 200:
                 return
             time.sleep(0.2)
         sys.exit("the server did not get ready")
+
+    def _drain(self) -> None:
+        for _ in self._process.stderr or ():
+            pass
 
     def stop(self) -> None:
         """End it as an operator does."""

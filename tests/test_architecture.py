@@ -29,7 +29,10 @@ DOORS = {
     "gradio": ["app/web/"],
     "trafilatura": ["ingest/extract.py"],
     "sentencex": ["ingest/split.py"],
-    "typer": ["app/cli.py", "app/cli_upkeep.py", "app/options.py"],
+    "typer": ["app/cli.py", "app/cli_sight.py", "app/cli_upkeep.py", "app/options.py"],
+    "prometheus_client": ["app/sight/metrics.py"],
+    "opentelemetry": ["app/sight/traces.py"],
+    "pythonjsonlogger": ["app/sight/logs.py"],
     "sqlalchemy": [
         "app/records/",
         "vectorstore/catalogue.py",

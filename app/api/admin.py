@@ -155,7 +155,7 @@ def set_grant(request: Request, asked: GrantIn) -> dict[str, Any]:
     return _grant(made, _names(view))
 
 
-@admin_router.delete("/grants/{principal}", status_code=204)
+@admin_router.delete("/grants/{principal:path}", status_code=204)
 def remove_grant(request: Request, principal: str) -> None:
     """Take a role away at once."""
     view = _admin(request)

@@ -161,7 +161,7 @@ def create_collection(request: Request, asked: CollectionIn) -> dict[str, Any]:
     return {"id": made, "name": asked.name.strip(), "articles": 0, "chunks": 0}
 
 
-@articles_router.patch("/collections/{name}", response_model=CollectionOut)
+@articles_router.patch("/collections/{name:path}", response_model=CollectionOut)
 def rename_collection(request: Request, name: str, asked: CollectionIn) -> dict[str, Any]:
     """Give a collection another name; its articles stay as they are."""
     view = view_of(request)
@@ -170,7 +170,7 @@ def rename_collection(request: Request, name: str, asked: CollectionIn) -> dict[
     return next(asdict(each) for each in view.collections() if each.name == asked.name.strip())
 
 
-@articles_router.delete("/collections/{name}", status_code=204)
+@articles_router.delete("/collections/{name:path}", status_code=204)
 def delete_collection(request: Request, name: str) -> None:
     """Delete a collection with all its articles."""
     view = view_of(request)

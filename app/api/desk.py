@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 from app.answering.answer import Event, Started, gather
@@ -24,6 +25,7 @@ PATIENCE = 5.0  # seconds without a listener after which an answer is given up
 KEPT = 60.0  # seconds for which a finished stream can be resumed from memory
 
 Keep = Callable[[Json], None]
+Tell = Callable[[Json, str], None]
 
 
 class Work:
@@ -90,11 +92,15 @@ class Desk:
     Args:
         waiting: Questions that may wait; when as many do, later ones are refused at once.
         streams: Answers that one owner may have in the making.
+        on_answer: Is told of every finished answer, by its JSON, and whose it is.
     """
 
-    def __init__(self, waiting: int, streams: int) -> None:
+    def __init__(
+        self, waiting: int, streams: int, on_answer: Tell = lambda _answer, _owner: None
+    ) -> None:
         self._waiting = waiting
         self._streams = streams
+        self._on_answer = on_answer
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="answer")
         self._recorder = ThreadPoolExecutor(1, thread_name_prefix="record")
         self._lock = threading.Lock()
@@ -131,7 +137,8 @@ class Desk:
     def begin(self, owner: str, ask: Callable[[], Iterator[Event]], keep: Keep) -> Work:
         """Have a question answered whose owner was admitted; called on the event loop."""
         work = Work(asyncio.get_running_loop(), owner)
-        self._pool.submit(self._make, work, ask, keep)
+        # what is logged and traced of the answer belongs to the request that asked for it
+        self._pool.submit(copy_context().run, self._make, work, ask, keep)
         return work
 
     def find(self, answer_id: str, owner: str) -> Work | None:
@@ -153,7 +160,8 @@ class Desk:
                 name, data = event_json(event)
                 if name == "done":
                     work.answer = answer_json(gather(events))
-                    self._recorder.submit(self._finish, work, name, data, keep)
+                    self._tell(work)
+                    self._recorder.submit(copy_context().run, self._finish, work, name, data, keep)
                 else:
                     work.push(name, data)
         except CitewellError as exc:
@@ -163,6 +171,13 @@ class Desk:
             self._fail(work, CitewellError("The answer failed; the server's log says why."))
         finally:
             self.leave(work.owner)
+
+    def _tell(self, work: Work) -> None:
+        try:
+            if work.answer is not None:
+                self._on_answer(work.answer, work.owner)
+        except Exception:  # whoever watches must not spoil the answer
+            logger.exception("an answer could not be counted")
 
     def _finish(self, work: Work, name: str, data: Json, keep: Keep) -> None:
         """Keep an answer, then end its stream: who hears the end finds it in the records."""

@@ -74,6 +74,7 @@ class Guard:
         identify: Tells who makes a request; it may block.
         is_portal: Whether an origin belongs to a portal, whose pages may call the API.
         admit: Counts a request and raises BusyError where it is one too many.
+        on_refusal: Is told of what is replied to here, with its status; `app` never sees that.
     """
 
     def __init__(
@@ -83,12 +84,14 @@ class Guard:
         identify: Identify = lambda _: LOCAL,
         is_portal: Callable[[str], bool] = lambda _: False,
         admit: Callable[[Scope], Awaitable[None]] | None = None,
+        on_refusal: Callable[[Scope, int], None] = lambda _scope, _status: None,
     ) -> None:
         self._app = app
         self._settings = settings or Settings()
         self._identify = identify
         self._is_portal = is_portal
         self._admit = admit
+        self._on_refusal = on_refusal
         public = urlsplit(self._settings.public_url or "")
         self._host = public.netloc or None
         self._origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
@@ -109,15 +112,16 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(added)
+                _protect(MutableHeaders(scope=message), added)
             await send(message)
 
         refusal = await self._check(headers, scope, added)
-        if refusal is not None and scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
         if refusal is not None:
-            await refusal(scope, receive, send_with_headers)
+            self._on_refusal(scope, refusal.status_code)
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await refusal(scope, receive, send_with_headers)
             return
         body = _Body(receive, self._limit(scope))
 
@@ -200,6 +204,12 @@ def _unmounted(scope: Scope, mounted: str) -> Scope:
     if path == mounted or path.startswith(f"{mounted}/"):
         path = path[len(mounted) :] or "/"
     return {**scope, "path": path, "raw_path": path.encode(), "root_path": mounted}
+
+
+def _protect(headers: MutableHeaders, added: dict[str, str]) -> None:
+    """Add our headers to a reply's; a page may have a stricter policy of its own."""
+    policy = headers.get("content-security-policy", added["content-security-policy"])
+    headers.update({**added, "content-security-policy": policy})
 
 
 def _cors(origin: str) -> dict[str, str]:

@@ -12,7 +12,9 @@ from app.api.admin import admin_router
 from app.api.answers import answers_router
 from app.api.articles import articles_router
 from app.api.conversations import conversations_router
+from app.api.insight import insight_router
 from app.api.jobs import jobs_router
+from app.api.operator import operator_router
 from app.api.problems import REFUSALS, handle_problems
 from app.api.runtime import Runtime
 
@@ -38,6 +40,8 @@ def rest_app(runtime: Runtime) -> FastAPI:
         articles_router,
         jobs_router,
         admin_router,
+        insight_router(runtime),
+        operator_router(runtime),
     ):
         app.include_router(router)
     handle_problems(app)

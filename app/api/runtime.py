@@ -13,6 +13,8 @@ from app.api.access import Access
 from app.api.desk import Desk
 from app.api.limits import Limits
 from app.api.runner import JobRunner
+from app.retention import Retention
+from app.sight.sight import Sight, condition_of
 from vectorstore.errors import CitewellError, ServerError
 from vectorstore.lock import acquire_lock
 
@@ -36,10 +38,12 @@ class Runtime:
         self.settings = settings
         self.done: dict[str, bool] = dict.fromkeys(STAGES, False)
         self.failure: str | None = None
-        self.desk = Desk(settings.waiting, settings.streams)
+        self.sight = Sight(settings, lambda: condition_of(self))
+        self.desk = Desk(settings.waiting, settings.streams, self.sight.answered)
         self.limits = Limits(settings)
         self.jobs = JobRunner()
         self.access = Access(settings, lambda: self.service().records)
+        self.retention = Retention(settings.retention_days, lambda: self.service().records)
         self._lock = lock
         self._opened: Service | None = None
         self._warm: Future[Service] = Future()
@@ -105,6 +109,9 @@ class Runtime:
                     self._open(self._lock)
             except CitewellError:
                 on_failure()
+                return
+            self.sight.opened()
+            self.retention.start()
 
         threading.Thread(target=work, name="start", daemon=True).start()
 
@@ -130,9 +137,11 @@ class Runtime:
         """Close the store if it was opened; what still waits for the service is told so."""
         self.desk.close()
         self.jobs.close()
+        self.retention.stop()
         with self._replacing:
             if not self._warm.done():
                 self._fail(ServerError("The server is shutting down."))
                 self.failure = None  # that is no failure
             if self._opened is not None:
                 self._opened.close()
+        self.sight.close()

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.guard import Guard
 from app.api.runtime import Runtime
 from app.control import control_app, listen
+from app.sight.watch import Watch
 from vectorstore.errors import ServerError
 from vectorstore.lock import acquire_lock
 
@@ -141,8 +142,14 @@ def run(settings: Settings) -> None:
     runtime = Runtime(settings, acquire_lock(settings.data_dir))
     front = Front(runtime)
     guard = Guard(
-        front, settings, runtime.access.identify, runtime.is_portal, runtime.limits.admit_address
+        Watch(front, runtime.sight),
+        settings,
+        runtime.access.identify,
+        runtime.is_portal,
+        runtime.limits.admit_address,
+        runtime.sight.refused,
     )
+    runtime.sight.log()
     server = uvicorn.Server(_config(guard, lifespan="on"))
     # Commands may come from now on; they wait until the service is there.
     control = uvicorn.Server(_config(control_app(runtime), lifespan="off"))
@@ -179,6 +186,7 @@ def run(settings: Settings) -> None:
 def _config(app: ASGIApp, lifespan: Literal["on", "off"]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        log_config=None,  # `app.sight.logs` has set it up
         log_level="warning",
         access_log=False,
         server_header=False,

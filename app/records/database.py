@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row
+from sqlalchemy import Connection, Executable, Row, event
 from sqlalchemy.exc import DatabaseError
 
 from vectorstore.database import History, open_database
@@ -26,6 +26,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._engine = open_database(path, RECORDS)
+        event.listen(self._engine, "connect", _overwrite)
+        self._engine.dispose()  # connections that were opened without it
 
     def close(self) -> None:
         """Close every connection."""
@@ -41,6 +43,12 @@ class Database:
         with self._engine.connect() as connection:
             return connection.execute(query).first()
 
+    def fold(self) -> None:
+        """Empty the write-ahead log, which still holds what was deleted; readers may delay it."""
+        with self._engine.connect() as connection:
+            bare = connection.execution_options(isolation_level="AUTOCOMMIT")
+            bare.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Yield a connection whose changes are committed at the end, all or none."""
@@ -50,3 +58,8 @@ class Database:
         except DatabaseError as exc:
             msg = f"Writing to {self._path} failed: {exc.orig}. Check free space and permissions."
             raise StoreError(msg) from exc
+
+
+def _overwrite(connection: Any, _: object) -> None:  # noqa: ANN401 (a DBAPI connection)
+    """Have SQLite overwrite with zeros what is deleted: people's questions are among it."""
+    connection.execute("PRAGMA secure_delete=ON")

@@ -12,6 +12,8 @@ from sqlalchemy import delete, insert, select
 from app.records.database import Database
 from app.records.schema import answers, feedback
 
+VERDICTS = ("helpful", "unhelpful")
+
 
 @dataclass(frozen=True, slots=True)
 class Feedback:

@@ -9,8 +9,10 @@ from app.records.conversations import Conversations
 from app.records.database import Database
 from app.records.feedback import FeedbackLog
 from app.records.grants import Grants
+from app.records.insight import Insight
 from app.records.jobs import Jobs
 from app.records.keys import Keys
+from app.records.people import People
 from app.records.portals import Portals
 from app.records.replies import Replies
 from app.records.sessions import Sessions
@@ -34,6 +36,8 @@ class Records:
         self.jobs = Jobs(self._database)
         self.audit = Audit(self._database)
         self.replies = Replies(self._database)
+        self.insight = Insight(self._database)
+        self.people = People(self._database)
 
     def close(self) -> None:
         """Close every connection."""

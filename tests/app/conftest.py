@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,12 +66,13 @@ def citewell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, its data folder, and the log of what it wanted to reach."""
+    """A running server, its data folder, what it wanted to reach, and the lines it has said."""
 
     url: str
     data_dir: Path
     process: subprocess.Popen[str]
     watched: Path
+    said: list[str]
 
     def citewell(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run the command beside the server."""
@@ -95,12 +97,20 @@ def start(data_dir: Path, **extra: str) -> Server:
         env=environment(WATCHED=str(watched), PYTHONPATH=str(ROOT), **extra),
     )  # fmt: skip
     assert process.stderr is not None
-    said = []
+    said: list[str] = []
     for line in process.stderr:
         said.append(line)
-        if found := re.search(r"http://\S+", line):
-            return Server(found.group(), data_dir, process, watched)
+        if found := re.search(r"Citewell is at (http://\S+)", line):
+            # else the server stands still when the pipe is full of its log
+            threading.Thread(target=_drain, args=(process, said), daemon=True).start()
+            return Server(found.group(1), data_dir, process, watched, said)
     pytest.fail(f"the server ended: {''.join(said)}")
+
+
+def _drain(process: subprocess.Popen[str], said: list[str]) -> None:
+    assert process.stderr is not None
+    with process.stderr:
+        said.extend(process.stderr)
 
 
 def wait_until_ready(server: Server) -> None:
@@ -120,8 +130,6 @@ def stop(server: Server) -> None:
     """End the server as an operator does."""
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(timeout=30)
-    assert server.process.stderr is not None
-    server.process.stderr.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from app.api.runtime import Runtime
 from tests.app.api.conftest import Api
 
 PUBLIC = {("GET", "/api/v1/openapi.json"), ("HEAD", "/api/v1/openapi.json")}
-ANYBODY = {("POST", "/api/v1/sessions")}  # a portal's token is its own proof
+ANYBODY = {
+    ("POST", "/api/v1/sessions"),  # a portal's token is its own proof
+    ("GET", "/admin"),  # a page that holds nothing itself
+}
 NEEDS: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/v1/answers"): {"ask"},
     ("GET", "/api/v1/answers/{answer_id}"): {"ask"},
@@ -35,8 +39,8 @@ NEEDS: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/api/v1/articles/{article_id}"): {"ingest"},
     ("GET", "/api/v1/collections"): {"ask", "search", "ingest", "admin"},
     ("POST", "/api/v1/collections"): {"admin"},
-    ("PATCH", "/api/v1/collections/{name}"): {"admin"},
-    ("DELETE", "/api/v1/collections/{name}"): {"admin"},
+    ("PATCH", "/api/v1/collections/{name:path}"): {"admin"},
+    ("DELETE", "/api/v1/collections/{name:path}"): {"admin"},
     ("GET", "/api/v1/jobs"): {"ingest"},
     ("GET", "/api/v1/jobs/{job_id}"): {"ingest"},
     ("GET", "/api/v1/jobs/{job_id}/events"): {"ingest"},
@@ -46,9 +50,17 @@ NEEDS: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/api/v1/keys/{key_id}"): {"admin"},
     ("GET", "/api/v1/grants"): {"admin"},
     ("PUT", "/api/v1/grants"): {"admin"},
-    ("DELETE", "/api/v1/grants/{principal}"): {"admin"},
+    ("DELETE", "/api/v1/grants/{principal:path}"): {"admin"},
     ("GET", "/api/v1/portals"): {"admin"},
     ("DELETE", "/api/v1/portals/{portal_id}"): {"admin"},
+    ("GET", "/metrics"): {"admin"},
+    ("GET", "/api/v1/admin/stats"): {"admin"},
+    ("GET", "/api/v1/admin/gaps"): {"admin"},
+    ("GET", "/api/v1/admin/feedback"): {"admin"},
+    ("GET", "/api/v1/admin/feedback/cases"): {"admin"},
+    ("GET", "/api/v1/admin/audit"): {"admin"},
+    ("GET", "/api/v1/admin/users/{subject:path}/data"): {"admin"},
+    ("DELETE", "/api/v1/admin/users/{subject:path}/data"): {"admin"},
 }
 BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/answers": {"json": {"question": "When was the bridge opened?"}},
@@ -59,7 +71,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/articles": {"files": [("files", ("a.txt", b"Some text."))]},
     "/api/v1/articles/{article_id}": {"json": {"title": "x"}},
     "/api/v1/collections": {"json": {"name": "x"}},
-    "/api/v1/collections/{name}": {"json": {"name": "y"}},
+    "/api/v1/collections/{name:path}": {"json": {"name": "y"}},
     "/api/v1/keys": {"json": {"name": "x", "rights": ["ask"]}},
     "/api/v1/grants": {"json": {"principal": "*", "role": "reader"}},
 }
@@ -80,7 +92,7 @@ def routes(app: FastAPI) -> list[tuple[str, str]]:
 def call(client: TestClient, method: str, path: str) -> int:
     """Return the status of a request that is whole but for its ids, which name nothing."""
     body = BODIES.get(path, {}) if method in ("POST", "PUT", "PATCH") else {}
-    url = path.replace("{", "").replace("}", "")
+    url = re.sub(r"[{}]|:path", "", path)
     return client.request(method, url, **body).status_code
 
 

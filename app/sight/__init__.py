@@ -1,0 +1,1 @@
+"""What the service is doing, for its operator: logs, metrics and traces of requests and answers."""
