@@ -8,6 +8,7 @@ question's.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import threading
 import warnings
@@ -59,6 +60,7 @@ class SentenceTransformerEncoder:
         self.threads = threads
         self.precision = precision
         self._lock = threading.Lock()
+        self._tokenizing = threading.Lock()
 
     @cached_property
     def _folder(self) -> Path:
@@ -144,8 +146,15 @@ class SentenceTransformerEncoder:
         encoded = self._tokenize(list(texts), add_special_tokens=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
+    @cached_property
+    def _tokenizer(self) -> Any:  # noqa: ANN401 (a PreTrainedTokenizerBase)
+        return copy.deepcopy(self._model.tokenizer)
+
     def _tokenize(self, texts: list[str], **options: Any) -> Any:  # noqa: ANN401 (a BatchEncoding)
-        return self._model.tokenizer(texts, verbose=False, **options)
+        # A tokenizer keeps truncation and padding as settings of its own, which each call changes:
+        # with the model's, a question encoded meanwhile would cut what is counted, or the reverse.
+        with self._tokenizing:
+            return self._tokenizer(texts, verbose=False, **options)
 
     def encode_query(self, query: str) -> Vector:
         """Return the query's vector; what is past `max_tokens` is not read."""

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -61,7 +61,7 @@ class Work:
         """Whether nobody has listened for a while."""
         return not self._listeners and time.monotonic() - self._deserted > PATIENCE
 
-    async def listen(self, after: int = -1) -> AsyncIterator[tuple[int, str, Json] | None]:
+    async def listen(self, after: int = -1) -> AsyncGenerator[tuple[int, str, Json] | None, None]:
         """Yield (number, name, data) of every frame after a number; None when all is silent."""
         news = asyncio.Event()
         self._news.add(news)

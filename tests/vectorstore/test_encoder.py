@@ -90,6 +90,16 @@ def test_tokens_are_counted_without_special_ones(
     assert real_encoder.count_tokens([]) == []
 
 
+def test_counting_and_encoding_do_not_meet(real_encoder: SentenceTransformerEncoder) -> None:
+    """Counting leaves the settings alone by which a question that is encoded meanwhile is cut."""
+    real_encoder.encode_query("penguins")
+    settings = real_encoder._model.tokenizer.backend_tokenizer
+    before = (settings.truncation, settings.padding)
+    assert before[0] is not None
+    real_encoder.count_tokens(["word " * 1000])
+    assert (settings.truncation, settings.padding) == before
+
+
 def test_nothing_gives_nothing(real_encoder: SentenceTransformerEncoder) -> None:
     """No input, no embedding."""
     assert real_encoder.encode_chunks([]) == []

@@ -1,0 +1,86 @@
+"""What the faces share that wait for an answer: begin it, leave it, point to what it cites."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.view import View
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from app.answering.wire import Json
+    from app.api.desk import Work
+    from app.api.runtime import Runtime
+    from app.identity import Identity
+    from app.scope import Scope
+
+Result = TypeVar("Result")
+
+
+def begin(runtime: Runtime, identity: Identity, question: str, scope: Scope) -> Work:
+    """Have a question answered that belongs to no conversation; called on the event loop.
+
+    Raises:
+        AccessError: Whoever asks may not.
+        BusyError: They have too many answers open, or everybody together has.
+    """
+    identity.need("ask")
+    runtime.desk.admit(identity.subject)
+    return runtime.desk.begin(
+        identity.subject,
+        lambda: View(runtime.service(), identity).ask(question, scope),
+        lambda _: None,
+    )
+
+
+async def whole(work: Work) -> Json:
+    """Return an answer once it is whole.
+
+    Raises:
+        CitewellError: What the answer failed with.
+    """
+    async for _ in work.listen():
+        pass
+    if work.answer is None:
+        raise work.error or RuntimeError("an answer ended without an end")
+    return work.answer
+
+
+async def unless_left(request: Request, doing: Coroutine[Any, Any, Result]) -> Result | None:
+    """Return what a coroutine returns; when the client leaves first, end it and return None.
+
+    The request's body must have been read.
+    """
+    work, leaving = asyncio.ensure_future(doing), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        for task in (work, leaving):
+            task.cancel()
+        await asyncio.wait({work, leaving})
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def base_of(request: Request, public_url: str | None) -> str:
+    """Return the address where readers reach the service, without a slash at its end."""
+    return (public_url or str(request.base_url)).rstrip("/")
+
+
+def citation_link(citation: Json, base: str) -> str:
+    """Return where a citation can be read: the original, or our reader at its words."""
+    version = citation["article_sha256"][:16]
+    place = f"{citation['article_id']}/{version}/{citation['start']}/{citation['end']}"
+    return citation["url"] or f"{base}/#cite/{place}"
+
+
+def article_link(head: Json, base: str) -> str:
+    """Return where an article can be read: the original, or our reader."""
+    return head["url"] or f"{base}/#article/{head['article_id']}"

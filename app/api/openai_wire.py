@@ -1,0 +1,142 @@
+"""What an OpenAI client sends for a chat completion, and an answer in the form that it reads.
+
+The forms are those of OpenAI's API reference (chat completions); whatever else a client sends
+is accepted and ignored, since it steers a language model, and here is none.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, field_validator
+
+from app.answering.answer import NOT_FOUND
+from app.answering.wire import Json
+from app.api.asking import citation_link
+
+
+class Part(BaseModel):
+    """A part of a message; only those of type `text` can be read here."""
+
+    type: str
+    text: str | None = None
+
+
+class Message(BaseModel):
+    """A message of the conversation so far."""
+
+    role: str
+    content: str | list[Part] | None = None
+
+
+class StreamOptions(BaseModel):
+    """What a stream tells beside the answer."""
+
+    include_usage: bool | None = None
+
+
+class Asked(BaseModel):
+    """A chat completion: the last message of role `user` is the question.
+
+    `model` is `citewell`, or `citewell/COLLECTION` for one collection.
+    """
+
+    model: str
+    messages: Annotated[list[Message], Field(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: Annotated[int, Field(ge=1, le=1)] | None = None
+
+    @field_validator("messages")
+    @classmethod
+    def _ask_something(cls, messages: list[Message]) -> list[Message]:
+        asked = [message for message in messages if message.role == "user"]
+        if not asked:
+            msg = "There is no message of role 'user': the last one is the question."
+            raise ValueError(msg)
+        content = asked[-1].content
+        for part in content if isinstance(content, list) else ():
+            if part.type != "text" or part.text is None:
+                msg = f"A part of type {part.type!r} cannot be read: send text only."
+                raise ValueError(msg)
+        return messages
+
+    @property
+    def question(self) -> str:
+        """The text of the last message of the user."""
+        content = [message for message in self.messages if message.role == "user"][-1].content
+        if isinstance(content, list):
+            return "\n".join(part.text or "" for part in content)
+        return content or ""
+
+    @property
+    def with_usage(self) -> bool:
+        """Whether a stream ends with the numbers of tokens."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+class Completion:
+    """A reply that grows with the frames of an answer.
+
+    `text` is the text so far: the sentences, each followed by its marks. Every mark has an
+    annotation: `text[start_index:end_index]` is the mark, `url` opens what it stands for.
+    """
+
+    def __init__(self, model: str, base: str) -> None:
+        self.text = ""
+        self.annotations: list[Json] = []
+        self._base = base
+        self._about: Json = {"created": int(time.time()), "model": model}
+
+    def add(self, name: str, data: Json) -> str:
+        """Take a frame; return the text it adds."""
+        if name == "start":
+            self._about = {"id": f"chatcmpl-{data['answer_id']}", **self._about}
+        before = len(self.text)
+        if name == "sentence":
+            self.text += f"{' ' if self.text else ''}{data['text']}"
+            for citation in data["citations"]:
+                self._mark(citation)
+        elif name == "done" and data["outcome"] == "not_found":
+            self.text += NOT_FOUND
+        return self.text[before:]
+
+    def _mark(self, citation: Json) -> None:
+        mark = f"[{citation['number']}]"
+        start = len(self.text) + 1
+        self.text += f" {mark}"
+        place: Json = {
+            "start_index": start,
+            "end_index": start + len(mark),
+            "url": citation_link(citation, self._base),
+            "title": citation["title"],
+        }
+        self.annotations.append({"type": "url_citation", "url_citation": place})
+
+    def whole(self, answer: Json, usage: Json) -> Json:
+        """Return the reply of a request that is not streamed."""
+        message = {
+            "role": "assistant",
+            "content": self.text,
+            "refusal": None,
+            "annotations": self.annotations,
+        }
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        return {
+            **self._about,
+            "object": "chat.completion",
+            "choices": [choice],
+            "usage": usage,
+            "citewell": answer,
+        }
+
+    def chunk(self, delta: Json, finish_reason: str | None = None, **more: Any) -> Json:  # noqa: ANN401 (JSON)
+        """Return a piece of a stream."""
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return {
+            **self._about,
+            "object": "chat.completion.chunk",
+            "choices": [choice],
+            **more,
+        }
