@@ -10,12 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from app.answering.wire import Json, passage_json
+from app.api.asking import begin, unless_left, whole
 from app.api.desk import Work, frame, frames, replay
 from app.api.models import AnswerOut, Query, Question, SearchOut, SuggestionList
 from app.api.pages import OnceRoute, identity_of, runtime_of, view_of
-from app.view import View
 from vectorstore.errors import QuestionError
 
+LEFT = 499  # the status, which nobody reads, of a request whose client has left
 STREAM = "text/event-stream"
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 STREAMED: dict[str, Any] = {
@@ -32,51 +33,19 @@ async def answer(
 ) -> Response:
     """Answer a question; every sentence of the answer is cited."""
     is_stream = question.stream if question.stream is not None else STREAM in accept
-    work = await begin(request, question)
+    work = await begin(
+        runtime_of(request),
+        identity_of(request),
+        question.question,
+        question.scope,
+        question.conversation_id,
+    )
     if is_stream:
         return StreamingResponse(
             _until_left(request, work), media_type=STREAM, headers=STREAM_HEADERS
         )
-    async for _ in work.listen():
-        if await request.is_disconnected():
-            break
-    if work.error is not None:
-        raise work.error
-    return JSONResponse(work.answer)
-
-
-async def begin(request: Request, question: Question) -> Work:
-    """Admit a question and have it answered.
-
-    Raises:
-        CitewellError: It is refused: the right is missing, the share used up, a name unknown.
-    """
-    runtime, identity = runtime_of(request), identity_of(request)
-    identity.need("ask")
-    await runtime.limits.admit_question(identity)
-    runtime.desk.admit(identity.subject)
-    try:
-        view = await run_in_threadpool(view_of, request)
-        events, keep = await run_in_threadpool(_prepare, view, question)
-    except BaseException:
-        runtime.desk.leave(identity.subject)
-        raise
-    return runtime.desk.begin(identity.subject, lambda: events, keep)
-
-
-def _prepare(view: View, question: Question) -> Any:  # noqa: ANN401 (what `Desk.begin` takes)
-    """Refuse what can be refused before anything is streamed."""
-    records, identity = view.service.records, view.identity
-    if question.conversation_id is not None:
-        records.conversations.read(identity.subject, question.conversation_id)
-    events = view.ask(question.question, question.scope)
-
-    def keep(body: Json) -> None:
-        records.conversations.keep(
-            identity.subject, body, question.conversation_id, identity.portal
-        )
-
-    return events, keep
+    found = await unless_left(request, whole(work))
+    return JSONResponse(found) if found is not None else Response(status_code=LEFT)
 
 
 async def _until_left(request: Request, work: Work) -> AsyncIterator[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
 
 from app.view import View
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from app.answering.answer import Event
     from app.answering.wire import Json
-    from app.api.desk import Work
+    from app.api.desk import Keep, Work
     from app.api.runtime import Runtime
     from app.identity import Identity
     from app.scope import Scope
@@ -20,20 +23,44 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def begin(runtime: Runtime, identity: Identity, question: str, scope: Scope) -> Work:
-    """Have a question answered that belongs to no conversation; called on the event loop.
+async def begin(
+    runtime: Runtime,
+    identity: Identity,
+    question: str,
+    scope: Scope,
+    conversation: str | None = None,
+) -> Work:
+    """Have a question answered, and the answer kept; called on the event loop.
 
     Raises:
-        AccessError: Whoever asks may not.
-        BusyError: They have too many answers open, or everybody together has.
+        CitewellError: It is refused before anything is answered: the right is missing, the share
+            used up, everything busy, a name unknown.
     """
     identity.need("ask")
+    await runtime.limits.admit_question(identity)
     runtime.desk.admit(identity.subject)
-    return runtime.desk.begin(
-        identity.subject,
-        lambda: View(runtime.service(), identity).ask(question, scope),
-        lambda _: None,
-    )
+    try:
+        events, keep = await run_in_threadpool(
+            _prepare, runtime, identity, question, scope, conversation
+        )
+    except BaseException:
+        runtime.desk.leave(identity.subject)
+        raise
+    return runtime.desk.begin(identity.subject, lambda: events, keep)
+
+
+def _prepare(
+    runtime: Runtime, identity: Identity, question: str, scope: Scope, conversation: str | None
+) -> tuple[Iterator[Event], Keep]:
+    view = View(runtime.service(), identity)
+    conversations = view.service.records.conversations
+    if conversation is not None:
+        conversations.read(identity.subject, conversation)  # it has to be theirs
+
+    def keep(body: Json) -> None:
+        conversations.keep(identity.subject, body, conversation, identity.portal)
+
+    return view.ask(question, scope), keep
 
 
 async def whole(work: Work) -> Json:

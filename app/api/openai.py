@@ -130,7 +130,7 @@ def _models(runtime: Runtime, identity: Identity, since: int) -> list[Json]:
 
 
 async def _complete(runtime: Runtime, asked: Asked, request: Request) -> Response:
-    work = begin(runtime, request.state.identity, asked.question, _scope(asked.model))
+    work = await begin(runtime, request.state.identity, asked.question, _scope(asked.model))
     completion = Completion(asked.model, base_of(request, runtime.settings.public_url))
     if asked.stream:
         if not await unless_left(request, _begun(work)):

@@ -1,4 +1,4 @@
-"""The REST API, assembled: every route under /api/v1, described by OpenAPI."""
+"""The HTTP API, assembled and described by OpenAPI."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from app.api.articles import articles_router
 from app.api.conversations import conversations_router
 from app.api.insight import insight_router
 from app.api.jobs import jobs_router
+from app.api.openai import openai_router
 from app.api.operator import operator_router
 from app.api.problems import REFUSALS, handle_problems
 from app.api.runtime import Runtime
@@ -42,6 +43,7 @@ def rest_app(runtime: Runtime) -> FastAPI:
         admin_router,
         insight_router(runtime),
         operator_router(runtime),
+        openai_router(runtime),
     ):
         app.include_router(router)
     handle_problems(app)

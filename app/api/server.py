@@ -104,13 +104,10 @@ class Front:
 
 def build(runtime: Runtime) -> FastAPI:
     """Return the application: the reader's API with the chat mounted on it."""
-    from app.api.openai import openai_router
     from app.api.rest import rest_app
     from app.web.chat import mount_chat
 
-    app = rest_app(runtime)
-    app.include_router(openai_router(runtime))
-    return mount_chat(app, runtime)
+    return mount_chat(rest_app(runtime), runtime)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -53,6 +53,9 @@ NEEDS: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/api/v1/grants/{principal:path}"): {"admin"},
     ("GET", "/api/v1/portals"): {"admin"},
     ("DELETE", "/api/v1/portals/{portal_id}"): {"admin"},
+    ("GET", "/v1/models"): {"ask"},
+    ("GET", "/v1/models/{model:path}"): {"ask"},
+    ("POST", "/v1/chat/completions"): {"ask"},
     ("GET", "/metrics"): {"admin"},
     ("GET", "/api/v1/admin/stats"): {"admin"},
     ("GET", "/api/v1/admin/gaps"): {"admin"},
@@ -63,6 +66,9 @@ NEEDS: dict[tuple[str, str], set[str]] = {
     ("DELETE", "/api/v1/admin/users/{subject:path}/data"): {"admin"},
 }
 BODIES: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {
+        "json": {"model": "citewell", "messages": [{"role": "user", "content": "When?"}]}
+    },
     "/api/v1/answers": {"json": {"question": "When was the bridge opened?"}},
     "/api/v1/search": {"json": {"query": "bridge"}},
     "/api/v1/conversations": {"json": {"title": "x"}},
