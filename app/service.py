@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import BaseFileLock
 
 from app.answering.answer import Event
+from app.answering.cache import AnswerCache
 from app.answering.engine import Engine
 from app.identity import Allowed
 from app.records.records import Records
@@ -66,7 +67,8 @@ class Service:
             self.store.catalogue.remember({"model": self._model, "precision": self._precision})
         self.records = Records(settings.data_dir / "catalogue.sqlite3")
         self._retriever = Retriever(self.store, self.encoder)
-        self._engine = Engine(self.store, self._retriever, settings.threshold)
+        engine = Engine(self.store, self._retriever, settings.threshold)
+        self._answers = AnswerCache(engine, self.store)
         self._writing = threading.Lock()
 
     def _load(self, model: str, precision: str) -> SentenceTransformerEncoder | ChildEncoder:
@@ -97,7 +99,7 @@ class Service:
             QuestionError: The question is empty or too long.
             UnknownNameError: There is no such collection.
         """
-        return self._engine.stream(question, self.filter(scope, allowed))
+        return self._answers.stream(question, self.filter(scope, allowed))
 
     def search(
         self, query: str, top_k: int, scope: Scope = EVERYTHING, allowed: Allowed = None

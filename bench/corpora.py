@@ -231,6 +231,10 @@ class CachedQueries:
         found = self._vectors.get(query)
         return self._encoder.encode_query(query) if found is None else found
 
+    def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
+        """Return the queries' vectors."""
+        return [self.encode_query(query) for query in queries]
+
     def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         """Return one embedding for each input."""
         return self._encoder.encode_chunks(inputs)

@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
 from itertools import groupby
@@ -53,6 +53,10 @@ class Prepared:
     def encode_query(self, query: str) -> Vector:
         """Return the question's vector."""
         return self._vectors[query]
+
+    def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
+        """Return the questions' vectors."""
+        return [self._vectors[query] for query in queries]
 
 
 def published(uri: str) -> date:

@@ -50,6 +50,10 @@ class HashEncoder:
             vector[int(hashlib.sha256(word.encode()).hexdigest(), 16) % self.dimension] += 1
         return vector / np.linalg.norm(vector)
 
+    def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
+        """Return each query's vector."""
+        return [self.encode_query(query) for query in queries]
+
     def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         """Return the vectors of each chunk in its context and of each of its sentences."""
         self.embedded += [entry.text for entry in inputs]

@@ -65,6 +65,10 @@ class ChildEncoder:
         """Return the query's vector; what is past `max_tokens` is not read."""
         return self._encoder.encode_query(query)
 
+    def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
+        """Return the queries' vectors, from one forward pass."""
+        return self._encoder.encode_queries(queries)
+
     def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         """Return one embedding for each input, in order.
 

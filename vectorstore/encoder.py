@@ -161,6 +161,22 @@ class SentenceTransformerEncoder:
         vector = self._model.encode_query(query, show_progress_bar=False, convert_to_tensor=True)
         return _unit(vector.float().cpu().numpy())
 
+    def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
+        """Return the queries' vectors, from one forward pass in which all are as long as one.
+
+        In fp32 they are those of `encode_query` but for rounding. In int8, where company
+        changes a vector, each goes through on its own.
+        """
+        if self.precision == "int8" or len(queries) < 2:
+            return [self.encode_query(query) for query in queries]
+        found = self._model.encode_query(
+            list(queries),
+            batch_size=len(queries),
+            show_progress_bar=False,
+            convert_to_tensor=True,
+        )
+        return [_unit(vector) for vector in found.float().cpu().numpy()]
+
     def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         """Return one embedding for each input, in order.
 

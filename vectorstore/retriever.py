@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from vectorstore.batcher import QueryBatcher
 from vectorstore.errors import QuestionError
 from vectorstore.lexical import analyze, content_terms
 from vectorstore.rows import Located
@@ -46,15 +47,33 @@ class Retriever:
     """Finds the passages for a query in an open store.
 
     `encoder` is the one the store is embedded with; whoever changes that changes it here, in the
-    moment of the switch.
+    moment of the switch. Queries that come together are encoded together, unless `batching` is
+    off.
     """
 
-    def __init__(self, store: Store, encoder: Encoder, alpha: float = ALPHA) -> None:
-        self.encoder = encoder
+    def __init__(
+        self, store: Store, encoder: Encoder, alpha: float = ALPHA, batching: bool = True
+    ) -> None:
         self._store = store
         self._alpha = alpha
+        self._batching = batching
         # More at once than there are cores would only take time from each other.
-        self._turns = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
+        self._cores = max(2, os.cpu_count() or 1)
+        self._turns = threading.BoundedSemaphore(self._cores)
+        self.encoder = encoder
+
+    @property
+    def encoder(self) -> Encoder:
+        """What encodes the queries."""
+        return self._queries.encoder
+
+    @encoder.setter
+    def encoder(self, encoder: Encoder) -> None:
+        """Encode by another one from now on; the vectors of the former are forgotten."""
+        if self._batching:
+            self._queries = QueryBatcher(encoder, passes=self._cores // 2)
+        else:
+            self._queries = QueryBatcher(encoder, most=1, kept=0, passes=self._cores)
 
     def retrieve(self, query: str, top_k: int, condition: Filter | None = None) -> Retrieved:
         """Return the passages that fit the query best.
@@ -71,31 +90,32 @@ class Retriever:
         if top_k < 1:
             msg = f"top_k is {top_k}; ask for at least 1 passage."
             raise QuestionError(msg)
+        start = time.perf_counter()
+        queries = self._queries
+        encoded = queries.encode(query)
         asked = time.perf_counter()
         with self._turns:
-            found = self._retrieve(query, top_k, condition or Filter())
-        waited = (time.perf_counter() - asked) * 1e3 - sum(found.timings.values())
-        return replace(found, timings={"wait": waited, **found.timings})
+            begun = time.perf_counter()
+            found = self._retrieve(query, queries, encoded.vector, top_k, condition or Filter())
+        timings = {
+            "wait": encoded.waited + begun - asked,
+            "encode": asked - start - encoded.waited,
+            "retrieve": time.perf_counter() - begun,
+        }
+        told = {stage: max(0.0, seconds) * 1e3 for stage, seconds in timings.items()}
+        return replace(found, timings=told)
 
-    def _retrieve(self, query: str, top_k: int, condition: Filter) -> Retrieved:
-        start = time.perf_counter()
-        encoder = self.encoder
-        vector = encoder.encode_query(query)
-        encoded = time.perf_counter()
-
+    def _retrieve(
+        self, query: str, queries: QueryBatcher, vector: Vector, top_k: int, condition: Filter
+    ) -> Retrieved:
         def search() -> Retrieved:
-            nonlocal encoder, vector
-            if encoder is not self.encoder:  # a rebuild has changed it meanwhile
-                encoder = self.encoder
-                vector = encoder.encode_query(query)
+            nonlocal queries, vector
+            if queries is not self._queries:  # a rebuild has changed the encoder meanwhile
+                queries = self._queries
+                vector = queries.encoder.encode_query(query)
             return self._search(query, vector, top_k, condition)
 
-        found = self._store.state.consistently(search)
-        timings = {
-            "encode": (encoded - start) * 1e3,
-            "retrieve": (time.perf_counter() - encoded) * 1e3,
-        }
-        return replace(found, timings=timings)
+        return self._store.state.consistently(search)
 
     def _search(self, query: str, vector: Vector, top_k: int, condition: Filter) -> Retrieved:
         vectors = self._store.vectors

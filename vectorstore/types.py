@@ -177,5 +177,8 @@ class Encoder(Protocol):
     def encode_query(self, query: str) -> Vector:
         """Return the query's vector."""
 
+    def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
+        """Return the queries' vectors, in order; sooner than one by one."""
+
     def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         """Return one embedding for each input, in order."""

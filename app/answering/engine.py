@@ -53,7 +53,7 @@ class Engine:
 
     def _events(self, question: str, condition: Filter) -> Iterator[Event]:
         start = time.perf_counter()
-        yield Started(f"q{uuid.uuid4().hex}", question, question, condition)
+        yield Started(new_answer_id(), question, question, condition)
         if reply := own_reply(question, lambda: self._store.catalogue.heads(condition)):
             yield from _service_sentences(reply)
             yield Done("answered", (), {"total": _since(start)})
@@ -74,6 +74,11 @@ class Engine:
                 timings["first_sentence"] = _since(start)
             yield event
         yield Done("answered", (), timings | {"total": _since(start)})
+
+
+def new_answer_id() -> str:
+    """Return an id that no other answer has."""
+    return f"q{uuid.uuid4().hex}"
 
 
 def closest(passages: tuple[Passage, ...]) -> tuple[ArticleHead, ...]:

@@ -93,7 +93,7 @@ class Guard:
         self._admit = admit
         self._on_refusal = on_refusal
         public = urlsplit(self._settings.public_url or "")
-        self._host = public.netloc or None
+        self._host = public.netloc or None  # an empty Host is none of ours
         self._origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

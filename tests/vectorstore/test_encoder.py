@@ -123,6 +123,36 @@ def test_threads_may_share_it(real_encoder: SentenceTransformerEncoder) -> None:
         assert found[index] == pytest.approx(vector, abs=1e-5)
 
 
+SHORT_AND_LONG = [
+    "Who?",
+    "What do penguins feed on?",
+    "Wie viele Bäume gibt es?",
+    "In which year, and by whom, was the first cable laid across the Atlantic Ocean?",
+    "word " * 400,
+]
+
+
+def test_queries_together_are_as_alone(real_encoder: SentenceTransformerEncoder) -> None:
+    """Of one padded pass each vector is the query's own, however long the others are."""
+    together = real_encoder.encode_queries(SHORT_AND_LONG)
+    assert len(together) == len(SHORT_AND_LONG)
+    for query, vector in zip(SHORT_AND_LONG, together, strict=True):
+        assert vector.shape == (384,)
+        assert vector.dtype == np.float32
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+        assert 1 - float(vector @ real_encoder.encode_query(query)) < 1e-5
+    assert real_encoder.encode_queries([]) == []
+
+
+def test_company_changes_no_query_in_int8() -> None:
+    """In int8, where inputs of one pass share a scale, queries go through one by one."""
+    encoder = SentenceTransformerEncoder(precision="int8")
+    for query, vector in zip(
+        SHORT_AND_LONG[:3], encoder.encode_queries(SHORT_AND_LONG[:3]), strict=True
+    ):
+        assert np.array_equal(vector, encoder.encode_query(query))
+
+
 def test_an_unknown_model_is_refused_without_a_download() -> None:
     """A model that is not on this machine is an error that says what to give."""
     with pytest.raises(EncoderError, match=r"'nobody/nothing'.*folder"):

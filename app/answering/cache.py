@@ -1,0 +1,104 @@
+"""Answers given a moment ago, told again while nothing has changed that they rest on.
+
+An answer is a function of the question, of the articles that may answer, and of the state of
+the store. A publication ends a state, and with it every answer that is kept.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from app.answering.answer import Done, Event, PassagesFound, Started
+from app.answering.engine import Engine, new_answer_id
+from vectorstore.retriever import check_query
+from vectorstore.store import Store
+from vectorstore.types import Filter
+
+KEPT = 512  # answers, about 10 KB each
+
+State = tuple[int, str | None]
+Key = tuple[str, Filter]
+
+
+class AnswerCache:
+    """Answers by `engine`, or with what it answered before.
+
+    Who may see different articles has a different filter, and shares no answer.
+    """
+
+    def __init__(self, engine: Engine, store: Store, kept: int = KEPT) -> None:
+        self._engine = engine
+        self._store = store
+        self._most = kept
+        self._lock = threading.Lock()
+        self._state: State = (0, None)
+        self._kept: OrderedDict[Key, tuple[Event, ...]] = OrderedDict()
+
+    def stream(self, question: str, condition: Filter) -> Iterator[Event]:
+        """Yield the answer's events, under an id of its own each time.
+
+        Raises:
+            QuestionError: The question is empty or too long; raised before the first event.
+        """
+        return self._events(check_query(question), condition)
+
+    def _events(self, question: str, condition: Filter) -> Iterator[Event]:
+        start = time.perf_counter()
+        state = (self._store.state.version, self._store.degraded)
+        key = (" ".join(question.split()), condition)
+        kept = self._find(state, key)
+        if kept is not None:
+            yield from _again(kept, question, start)
+            return
+        events: list[Event] = []
+        for event in self._engine.stream(question, condition):
+            events.append(_lean(event))
+            if isinstance(event, Done):
+                self._keep(state, key, events)
+            yield event
+
+    def _find(self, state: State, key: Key) -> tuple[Event, ...] | None:
+        with self._lock:
+            if state != self._state:
+                return None
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def _keep(self, state: State, key: Key, events: list[Event]) -> None:
+        """Keep an answer, unless what it rests on was changed while it was made."""
+        if state[0] % 2 or state != (self._store.state.version, self._store.degraded):
+            return
+        with self._lock:
+            if state != self._state:
+                if state[0] < self._state[0]:
+                    return
+                self._state = state
+                self._kept.clear()
+            self._kept[key] = tuple(events)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+
+def _again(events: tuple[Event, ...], question: str, start: float) -> Iterator[Event]:
+    for event in events:
+        match event:
+            case Started():
+                yield replace(event, answer_id=new_answer_id(), question=question)
+            case Done():
+                took = (time.perf_counter() - start) * 1e3
+                yield replace(event, timings={"cached": took, "total": took})
+            case _:
+                yield event
+
+
+def _lean(event: Event) -> Event:
+    """Return an event without the vectors of its passages, which nobody needs again."""
+    if not isinstance(event, PassagesFound):
+        return event
+    return PassagesFound(tuple(replace(each, sentence_vectors=None) for each in event.passages))
