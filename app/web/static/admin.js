@@ -78,7 +78,7 @@ function shareCell({ share }) {
   const meter = make("meter");
   meter.value = share;
   meter.ariaHidden = "true"; // the figure beside it says the same
-  cell.append(meter, `${Math.round(share * 100)} %`);
+  cell.append(meter, `${Math.round(share * 100)}\u00a0%`);
   return cell;
 }
 
