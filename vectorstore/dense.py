@@ -63,6 +63,7 @@ class DenseIndex:
         except (ChromaError, ValueError, OSError) as exc:
             msg = f"The dense index in {self.folder} cannot be opened: {exc}"
             raise StoreError(msg) from exc
+        _blank_unused(self.folder)  # opening writes it too
 
     @staticmethod
     def is_clean(root: Path, generation: str) -> bool:
@@ -118,6 +119,7 @@ class DenseIndex:
                 raise StoreError(msg) from exc
             self.held.update(numbers[start : start + BATCH])
             self.size = len(self.held)
+        _blank_unused(self.folder)
         self._on_step("dense: added")
 
     @contextmanager
@@ -173,7 +175,6 @@ class DenseIndex:
             self._closed = True
             self._idle.wait_for(lambda: self._users == 0)
         self._client.close()
-        _blank_unused(self.folder)
         self._on_step("dense: closed")
         if self._mark.exists():
             self._mark.unlink()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,18 +129,25 @@ def test_another_space_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [3, 2_500])
 def test_nothing_but_records_is_left_in_the_files(tmp_path: Path, count: int) -> None:
-    """What lay in Chroma's memory behind the records is not in the files of a closed index."""
-    index = DenseIndex(tmp_path / "chroma", "g1")
+    """What lay in memory that Chroma did not set is in no file, while it is open or after."""
     rows = unit_rows(count)
-    index.add("col-1", range(count), rows)
-    for name in ("data_level0.bin", "length.bin"):
-        (path,) = index.folder.glob(f"*/{name}")
-        with path.open("ab") as file:
-            file.write(b"Xyzzyglorps" * 10)
-        if count == 3:  # none of them is in the graph's file yet
-            path.write_bytes(b"Xyzzyglorps" * (path.stat().st_size // 11))
-    index.close()
-    assert not any(b"Xyzzy" in path.read_bytes() for path in index.folder.rglob("*.bin"))
-    again = DenseIndex(tmp_path / "chroma", "g1")
-    assert again.search(rows[2], 1, None) == [(2, pytest.approx(1.0, abs=1e-6))]
-    again.close()
+    for opening in range(3):
+        _leave_in_memory(b"Xyzzyglorps")
+        index = DenseIndex(tmp_path / "chroma", "g1")
+        if opening == 0:
+            index.add("col-1", range(count), rows)
+        files = {path: path.read_bytes() for path in index.folder.rglob("*.bin")}
+        assert len(files) == 4
+        assert not [path.name for path, content in files.items() if b"Xyzzy" in content]
+        (header,) = index.folder.rglob("header.bin")
+        _, _, _, records, size = struct.unpack_from("<i4Q", files[header])
+        level = files[header.with_name("data_level0.bin")]
+        assert not any(level[records * size :])
+        assert index.search(rows[2], 1, None) == [(2, pytest.approx(1.0, abs=1e-6))]
+        index.close()
+
+
+def _leave_in_memory(words: bytes) -> None:
+    """Fill memory with words and give it back, for the next that asks for some."""
+    room = [bytearray(words * (size // len(words))) for size in range(100_000, 200_000, 500)]
+    del room
