@@ -15,7 +15,7 @@ from app.api.operator import POLICY
 from app.records.records import Records
 from tests.app.conftest import Server
 from tests.app.web.test_browser import CHROMIUM, FLAGS
-from tests.kept import body
+from tests.kept import body, clear
 
 OWNER = "user:admin-page"
 HOSTILE = "<img src=x onerror=alert(1)> When does the canteen open?"
@@ -41,13 +41,14 @@ def browser() -> Iterator[Browser]:
 def asked(server: Server) -> Iterator[None]:
     """Answers, feedback and an audit of which the server's records tell; gone afterwards."""
     records = Records(server.data_dir / "catalogue.sqlite3")
+    clear(records)
     for number in range(3):
         records.conversations.keep(OWNER, body(f"qgap{number}", HOSTILE, "not_found"))
     records.conversations.keep(OWNER, body("qgood", "How many trees are there?", "answered"))
     records.feedback.give("qgood", "unhelpful", "incomplete", "<b>Which</b> year?")
     records.audit.note(OWNER, "ingest", "<script>alert(2)</script>", "127.0.0.1")
     yield
-    records.people.delete(OWNER)
+    clear(records)
     records.close()
 
 
