@@ -105,10 +105,12 @@ def build(runtime: Runtime) -> FastAPI:
     """Return the application: the reader's API with the chat mounted on it."""
     from app.api.openai import openai_router
     from app.api.rest import rest_app
+    from app.mcp_server import mount_mcp
     from app.web.chat import mount_chat
 
     app = rest_app(runtime)
     app.include_router(openai_router(runtime))
+    mount_mcp(app, runtime)
     return mount_chat(app, runtime)
 
 
