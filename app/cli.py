@@ -384,6 +384,14 @@ def serve(
     run(settings)
 
 
+@app.command()
+def mcp(data_dir: DataDirOption = None) -> None:
+    """Serve ask, search and read_article on standard input and output to an MCP client."""
+    from app.mcp_server import serve_stdio
+
+    serve_stdio()
+
+
 def main() -> None:
     """Run the command line; an error of ours is one line, not a traceback."""
     try:

@@ -1,4 +1,4 @@
-"""What the faces share that wait for an answer: begin it, leave it, point to what it cites."""
+"""What the faces share that wait for an answer: begin it, hear it out, leave it."""
 
 from __future__ import annotations
 
@@ -99,15 +99,3 @@ async def _left(request: Request) -> None:
 def base_of(request: Request, public_url: str | None) -> str:
     """Return the address where readers reach the service, without a slash at its end."""
     return (public_url or str(request.base_url)).rstrip("/")
-
-
-def citation_link(citation: Json, base: str) -> str:
-    """Return where a citation can be read: the original, or our reader at its words."""
-    version = citation["article_sha256"][:16]
-    place = f"{citation['article_id']}/{version}/{citation['start']}/{citation['end']}"
-    return citation["url"] or f"{base}/#cite/{place}"
-
-
-def article_link(head: Json, base: str) -> str:
-    """Return where an article can be read: the original, or our reader."""
-    return head["url"] or f"{base}/#article/{head['article_id']}"

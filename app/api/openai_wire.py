@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from app.answering.answer import NOT_FOUND
 from app.answering.wire import Json
-from app.api.asking import citation_link
+from app.links import citation_link
 
 
 class Part(BaseModel):

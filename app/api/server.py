@@ -105,9 +105,12 @@ class Front:
 def build(runtime: Runtime) -> FastAPI:
     """Return the application: the reader's API with the chat mounted on it."""
     from app.api.rest import rest_app
+    from app.mcp_server import mount_mcp
     from app.web.chat import mount_chat
 
-    return mount_chat(rest_app(runtime), runtime)
+    app = rest_app(runtime)
+    mount_mcp(app, runtime)
+    return mount_chat(app, runtime)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -20,11 +20,11 @@ from pydantic import SecretStr
 from app.answering.answer import Degraded, SentenceReleased, Started
 from app.answering.wire import citation_json
 from app.api.access import Access
-from app.api.asking import citation_link
 from app.api.guard import Guard
 from app.api.openai import openai_router
 from app.api.problems import handle_problems
 from app.api.runtime import Runtime
+from app.links import citation_link
 from app.settings import Settings
 from app.web.markup import citation_href
 from tests.app.live import PATIENCE, served
