@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -196,15 +198,25 @@ def _hosts(settings: Settings) -> TransportSecuritySettings:
 def serve_stdio() -> None:
     """Serve the tools to the process that has started this one, until it closes our input.
 
+    SIGINT and SIGTERM end this process too, with the store closed.
+
     Raises:
         SettingsError: A setting cannot be used.
     """
     settings = chosen_settings()
     with ExitStack() as stack:
-        asyncio.run(_talk(_Terminal(settings.public_url, stack)))
+        terminal = _Terminal(settings.public_url, stack)
+
+        def end() -> None:
+            stack.close()
+            os._exit(0)  # the thread that waits for our input cannot be woken
+
+        asyncio.run(_talk(terminal, end))
 
 
-async def _talk(terminal: _Terminal) -> None:
+async def _talk(terminal: _Terminal, end: Callable[[], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end)
     server = _server(lambda _: terminal)
     async with stdio_server() as (read, write):
         await server.run(read, write, server.create_initialization_options())

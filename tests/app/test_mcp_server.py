@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -359,6 +360,18 @@ def test_a_client_that_leaves_stops_its_answer(
     assert runtime.desk.load == 0
 
 
+def test_the_server_has_the_tools(server: Server) -> None:
+    """`citewell serve` answers at /mcp beside the chat, and its links lead to the chat's reader."""
+
+    async def use() -> CallToolResult:
+        async with Client(f"{server.url}/mcp") as client:
+            return await client.call_tool("ask", {"question": TREES})
+
+    result = asyncio.run(use())
+    assert "73,000" in text(result)
+    assert httpx.get(f"{server.url}/").status_code == 200
+
+
 # -- on standard input and output --------------------------------------------------------
 
 
@@ -419,42 +432,62 @@ def test_it_works_beside_the_server(server: Server, tmp_path: Path) -> None:
     assert "no collection 'nope'" in text(refused)
 
 
-def test_nothing_but_the_protocol_is_printed(server: Server) -> None:
-    """Each line on standard output is a message, and the process ends with its input."""
-    hello = {
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
         "protocolVersion": "2025-06-18",
         "capabilities": {},
         "clientInfo": {"name": "test", "version": "1"},
-    }
-    messages = [
-        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
-        {"jsonrpc": "2.0", "method": "notifications/initialized"},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
-    ]
-    result = subprocess.run(
-        [str(CITEWELL), "--data-dir", str(server.data_dir), "mcp"],
-        input="".join(json.dumps(message) + "\n" for message in messages),
-        capture_output=True,
+    },
+}
+
+
+def begin(data_dir: Path, **extra: str) -> subprocess.Popen[str]:
+    """Start `citewell mcp` with pipes."""
+    return subprocess.Popen(
+        [str(CITEWELL), "--data-dir", str(data_dir), "mcp"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE * 4,
-        env=environment(PYTHONPATH=str(ROOT)),
-        check=True,
+        env=environment(PYTHONPATH=str(ROOT), **extra),
     )
-    replies = [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_nothing_but_the_protocol_is_printed(tmp_path: Path) -> None:
+    """Each line on standard output is a message, and the process ends with its input."""
+    messages = [HELLO, {"jsonrpc": "2.0", "method": "notifications/initialized"}]
+    messages.append({**LIST, "id": 2})
+    with begin(tmp_path / "data") as process:
+        sent = "".join(json.dumps(message) + "\n" for message in messages)
+        printed, _ = process.communicate(sent, timeout=4 * PATIENCE)
+    replies = [json.loads(line) for line in printed.splitlines()]
     assert [reply["id"] for reply in replies] == [1, 2]
     assert replies[0]["result"]["serverInfo"]["name"] == "citewell"
+    assert process.returncode == 0
+    assert not (tmp_path / "data").exists(), "nothing is opened before it is asked for"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C ends it though its input stays open, without a traceback."""
+    with begin(tmp_path / "data") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(HELLO) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0
+        assert process.stderr.read() == ""
 
 
 def test_a_setting_that_cannot_be_used_ends_it(tmp_path: Path) -> None:
     """What is wrong with the settings is one line for the operator, before any protocol."""
-    result = subprocess.run(
-        [str(CITEWELL), "--data-dir", str(tmp_path), "mcp"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE * 4,
-        env=environment(PYTHONPATH=str(ROOT), CITEWELL_THRESHOLD="2"),
-        check=False,
-    )
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("citewell: CITEWELL_THRESHOLD is '2'")
+    with begin(tmp_path, CITEWELL_THRESHOLD="2") as process:
+        printed, errors = process.communicate(timeout=4 * PATIENCE)
+    assert (process.returncode, printed) == (1, "")
+    assert errors.startswith("citewell: CITEWELL_THRESHOLD is '2'")

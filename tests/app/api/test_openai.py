@@ -27,6 +27,7 @@ from app.api.runtime import Runtime
 from app.links import citation_link
 from app.settings import Settings
 from app.web.markup import citation_href
+from tests.app.conftest import Server
 from tests.app.live import PATIENCE, served
 from vectorstore.errors import StoreError
 from vectorstore.types import Filter
@@ -389,3 +390,14 @@ def test_a_client_that_leaves_stops_its_answer(
     while runtime.desk.load and time.monotonic() < deadline:
         time.sleep(0.02)
     assert runtime.desk.load == 0
+
+
+def test_the_server_has_the_models(server: Server) -> None:
+    """`citewell serve` answers under /v1 beside the chat."""
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
+        assert [model.id for model in client.models.list()] == ["citewell", "citewell/articles"]
+        question: Any = [{"role": "user", "content": "How many tree species are there on Earth?"}]
+        reply = client.chat.completions.create(model="citewell/articles", messages=question)
+    assert "73,000" in (reply.choices[0].message.content or "")
+    assert reply.usage is not None
+    assert 0 < reply.usage.prompt_tokens < reply.usage.completion_tokens
