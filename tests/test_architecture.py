@@ -27,6 +27,7 @@ DOORS = {
     "tantivy": ["vectorstore/lexical.py"],
     "langchain_core": ["vectorstore/lc_retriever.py"],
     "gradio": ["app/web/"],
+    "uvicorn": ["app/api/protocol.py", "app/api/server.py"],
     "trafilatura": ["ingest/extract.py"],
     "sentencex": ["ingest/split.py"],
     "typer": ["app/cli.py", "app/cli_upkeep.py", "app/options.py"],
