@@ -28,6 +28,7 @@ DOORS = {
     "langchain_core": ["vectorstore/lc_retriever.py"],
     "gradio": ["app/web/"],
     "mcp": ["app/mcp_server.py"],
+    "uvicorn": ["app/api/protocol.py", "app/api/server.py"],
     "trafilatura": ["ingest/extract.py"],
     "sentencex": ["ingest/split.py"],
     "typer": ["app/cli.py", "app/cli_sight.py", "app/cli_upkeep.py", "app/options.py"],

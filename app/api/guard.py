@@ -129,7 +129,8 @@ class Guard:
             if not body.is_too_large:
                 await send_with_headers(message)
             elif message["type"] == "http.response.start":
-                refused = problem(413, f"A body of more than {body.limit} bytes is not read.")
+                detail = f"A body of more than {body.limit} bytes is not read."
+                refused = problem(413, detail, {"connection": "close"})
                 await refused(scope, receive, send_with_headers)
 
         await self._app(scope, body.receive, send_unless_too_large)

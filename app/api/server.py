@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.guard import Guard
+from app.api.protocol import KEEP_ALIVE, Network, careful
 from app.api.runtime import Runtime
 from app.control import control_app, listen
 from app.sight.watch import Watch
@@ -129,7 +131,7 @@ def bind(host: str, port: int) -> socket.socket:
         why = "is taken. Stop what uses it, or choose" if taken else f"({exc.strerror}). Choose"
         msg = f"Port {port} on {host} {why} another: --port 7861"
         raise ServerError(msg) from exc
-    listener.listen(1024)
+    listener.listen(4096)
     return listener
 
 
@@ -153,9 +155,9 @@ def run(settings: Settings) -> None:
         runtime.sight.refused,
     )
     runtime.sight.log()
-    server = uvicorn.Server(_config(guard, lifespan="on"))
+    server = uvicorn.Server(config(guard, "on", settings.proxy_addresses))
     # Commands may come from now on; they wait until the service is there.
-    control = uvicorn.Server(_config(control_app(runtime), lifespan="off"))
+    control = uvicorn.Server(config(control_app(runtime), "off"))
     commands = threading.Thread(
         target=control.run, kwargs={"sockets": [listen(settings.data_dir)]}, daemon=True
     )
@@ -186,13 +188,20 @@ def run(settings: Settings) -> None:
         raise ServerError(runtime.failure)
 
 
-def _config(app: ASGIApp, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+def config(
+    app: ASGIApp, lifespan: Literal["on", "off"], proxies: Iterable[Network] = ()
+) -> uvicorn.Config:
+    """Return how an application is served; `proxies` may open as many connections as they like."""
     return uvicorn.Config(
         app,
         log_config=None,  # `app.sight.logs` has set it up
+        loop="uvloop",
+        http=careful(proxies),
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
         lifespan=lifespan,
     )
