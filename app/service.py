@@ -55,6 +55,7 @@ class Service:
         lock: BaseFileLock | None = None,
         serving: bool = False,
     ) -> None:
+        self.settings = settings
         facts = remembered(settings.data_dir)
         self._threads = threads
         self._serving = serving

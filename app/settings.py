@@ -148,6 +148,12 @@ class Settings(BaseSettings):
         """The path under which a proxy mounts the service, without a slash at its end."""
         return urlsplit(self.public_url or "").path.rstrip("/")
 
+    def need_secret(self) -> None:
+        """Raise a SettingsError where there is no secret to derive others from."""
+        if len(self._secret) < LEAST_SECRET:
+            msg = f"This takes a {PREFIX}SECRET of at least {LEAST_SECRET} characters. Set it."
+            raise SettingsError(msg)
+
     def derive(self, purpose: str) -> str:
         """Return a secret for one purpose, in hex; the same for the same CITEWELL_SECRET."""
         return hmac.new(self._secret.encode(), purpose.encode(), "sha256").hexdigest()

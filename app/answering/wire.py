@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from app.answering.answer import (
@@ -150,3 +151,8 @@ def event_json(event: Event) -> tuple[str, Json]:
 
 def _timings(timings: Any) -> dict[str, float]:  # noqa: ANN401 (a mapping of floats)
     return {stage: round(value, 2) for stage, value in timings.items()}
+
+
+def utc(moment: float) -> str:
+    """Return seconds since 1970 as ISO 8601."""
+    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

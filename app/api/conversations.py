@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from app.api.jobs import utc
+from app.answering.wire import utc
 from app.api.models import (
     ConversationIn,
     ConversationOut,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from app.answering.wire import utc
 from app.api.desk import HEARTBEAT, frame
 from app.api.models import JobOut, JobPage
 from app.api.pages import OnceRoute, identity_of, paged, read_cursor, runtime_of, view_of
@@ -80,8 +80,3 @@ def job_json(request: Request, job: Job) -> dict[str, Any]:
     done, total = runtime_of(request).jobs.progress.get(job.id, (0, 0))
     moments = {"created": utc(job.created), "finished": job.finished and utc(job.finished)}
     return {**asdict(job), **moments, "done": done, "total": total}
-
-
-def utc(moment: float) -> str:
-    """Return seconds since 1970 as ISO 8601."""
-    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")

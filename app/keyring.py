@@ -1,0 +1,180 @@
+"""Keys, grants and portals as their administrators see them: names of collections, JSON."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from app.answering.wire import Json, utc
+from app.identity import RIGHTS, Allowed, Role
+from app.records.grants import Grant
+from app.records.keys import Key
+from app.records.portals import Portal
+from app.service import Service
+from vectorstore.errors import SettingsError
+
+ORIGIN = r"^https?://[^/?#@\s]+$"
+PRINCIPAL = r"^((user|group):.+|\*)$"
+DAY = 24 * 3600.0  # seconds
+
+
+class Keyring:
+    """Who may use a service; what is wrong is refused with a SettingsError or UnknownNameError."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._records = service.records
+
+    # -- keys ----------------------------------------------------------------------------
+
+    def keys(self) -> list[Json]:
+        """Return the API keys, without their secrets."""
+        names = self._names()
+        return [_key(key, names) for key in self._records.keys.all()]
+
+    def create_key(
+        self,
+        name: str,
+        rights: Sequence[str],
+        collections: Sequence[str] | None,
+        expires: float | None,
+    ) -> Json:
+        """Make an API key; its `secret` is in this and nowhere else."""
+        unknown = [right for right in rights if right not in RIGHTS]
+        if unknown or not rights:
+            msg = (
+                f"{', '.join(unknown) or 'Nothing'} is no right. Give some of {', '.join(RIGHTS)}."
+            )
+            raise SettingsError(msg)
+        if not 1 <= len(name.strip()) <= 100:
+            msg = f"A key's name has 1 to 100 characters, not {len(name.strip())}."
+            raise SettingsError(msg)
+        ids = self._ids(collections)
+        key, secret = self._records.keys.create(name.strip(), rights, ids, expires)
+        return {**_key(key, self._names()), "secret": secret}
+
+    def revoke_key(self, key: str) -> Json:
+        """Revoke an API key, by its id or name, at once."""
+        return _key(self._records.keys.revoke(key), self._names())
+
+    # -- grants --------------------------------------------------------------------------
+
+    def grants(self) -> list[Json]:
+        """Return who has which role."""
+        names = self._names()
+        return [_grant(grant, names) for grant in self._records.grants.all()]
+
+    def set_grant(self, principal: str, role: str, collections: Sequence[str] | None) -> Json:
+        """Give a principal a role, in place of the one it had."""
+        if not re.match(PRINCIPAL, principal):
+            msg = (
+                f"{principal!r} is nobody. Write user:NAME, group:NAME, or * for all who are known."
+            )
+            raise SettingsError(msg)
+        if role not in get_args(Role):
+            msg = f"{role!r} is no role. Give one of {', '.join(get_args(Role))}."
+            raise SettingsError(msg)
+        made = self._records.grants.set(principal, role, self._ids(collections))
+        return _grant(made, self._names())
+
+    def remove_grant(self, principal: str) -> None:
+        """Take a principal's role away at once."""
+        self._records.grants.remove(principal)
+
+    # -- portals -------------------------------------------------------------------------
+
+    def portals(self) -> list[Json]:
+        """Return the portals, by name."""
+        names = self._names()
+        return [_portal(portal, names) for portal in self._records.portals.all()]
+
+    def create_portal(
+        self,
+        name: str,
+        origins: Sequence[str],
+        collections: Sequence[str],
+        public_key: str | None,
+    ) -> Json:
+        """Add a portal; without a public key its backend signs with `secret`, which is derived."""
+        for origin in origins:
+            if not re.match(ORIGIN, origin):
+                msg = f"{origin!r} is no origin. Write https://HOST, without a path."
+                raise SettingsError(msg)
+        if not name.strip() or not origins:
+            msg = "A portal has a name and at least one origin."
+            raise SettingsError(msg)
+        if public_key is None:
+            self._service.settings.need_secret()
+        else:
+            _check_public_key(public_key)
+        ids = self._ids(collections) or ()
+        portal = self._records.portals.create(name.strip(), origins, ids, public_key)
+        secret = None if public_key else self._service.settings.derive(f"portal {portal.id}")
+        return {**_portal(portal, self._names()), "secret": secret}
+
+    def remove_portal(self, portal: str) -> Json:
+        """Remove a portal, by its id or name, and end its users' sessions."""
+        removed = self._records.portals.remove(portal)
+        self._records.sessions.end_all(portal=removed.id)
+        return _portal(removed, self._names())
+
+    def _names(self) -> dict[str, str]:
+        return {known.id: known.name for known in self._service.collections()}
+
+    def _ids(self, names: Sequence[str] | None) -> Allowed:
+        return None if names is None else self._service.ids_of(names)
+
+
+def _check_public_key(pem: str) -> None:
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        msg = f"The public key is not PEM: {exc}"
+        raise SettingsError(msg) from exc
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+        msg = "The public key is not one of the curve P-256, which ES256 takes."
+        raise SettingsError(msg)
+
+
+def in_days(days: float | None) -> float | None:
+    """Return the moment so many days from now."""
+    return None if days is None else time.time() + days * DAY
+
+
+def _named(ids: Allowed, names: dict[str, str]) -> list[str] | None:
+    """Return collections by name; one that was deleted since is left out."""
+    return None if ids is None else [names[each] for each in ids if each in names]
+
+
+def _key(key: Key, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "rights": list(key.rights),
+        "collections": _named(key.collections, names),
+        "created": utc(key.created),
+        "expires": key.expires and utc(key.expires),
+        "used": key.used and utc(key.used),
+    }
+
+
+def _grant(grant: Grant, names: dict[str, str]) -> dict[str, Any]:
+    listed = _named(grant.collections, names)
+    return {"principal": grant.principal, "role": grant.role, "collections": listed}
+
+
+def _portal(portal: Portal, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": portal.id,
+        "name": portal.name,
+        "origins": list(portal.origins),
+        "collections": _named(portal.collections, names),
+        "algorithm": "ES256" if portal.public_key else "HS256",
+        "created": utc(portal.created),
+    }
