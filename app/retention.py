@@ -23,7 +23,11 @@ def forget(records: Records, days: int, now: float | None = None) -> int:
     if days == 0:
         return 0
     moment = (time.time() if now is None else now) - days * DAY
-    gone = records.conversations.forget_before(moment)
+    gone = 0
+    # A day at a time: whoever else writes waits for one of them, not for all.
+    while (oldest := records.insight.oldest()) is not None and oldest < moment:
+        gone += records.conversations.forget_before(min(oldest + DAY, moment))
+    records.conversations.forget_before(moment)  # those that have no answers
     records.jobs.forget_before(moment)
     records.audit.forget_before(moment)
     return gone

@@ -110,6 +110,11 @@ class Insight:
             self.by_day(days, now),
         )
 
+    def oldest(self) -> float | None:
+        """Return when the oldest answer that is kept was given."""
+        row = self._database.row(select(func.min(answers.c.asked).label("asked")))
+        return None if row is None else row.asked
+
     def most_asked(self, days: int, limit: int, now: float | None = None) -> list[Asked]:
         """Return the questions that were asked most often, in whatever spelling."""
         query = (

@@ -50,6 +50,27 @@ def test_what_is_older_is_deleted(records: Records) -> None:
     assert left(records) == (0, 0, 0, 1, 0)  # a job that still runs stays
 
 
+def test_much_is_deleted_a_day_at_a_time(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No deletion reaches over more than a day of answers, and together they reach them all."""
+    real = time.time()
+    for number, days_ago in enumerate((99.0, 98.5, 97.0, 91.0, 89.0)):
+        monkeypatch.setattr(
+            "app.records.conversations.time.time", lambda d=days_ago: real - d * DAY
+        )
+        records.conversations.keep("user:ada", body(f"old{number}", "Old?"))
+    forgotten: list[int] = []
+    forget_before = records.conversations.forget_before
+
+    def count(moment: float) -> int:
+        forgotten.append(forget_before(moment))
+        return forgotten[-1]
+
+    monkeypatch.setattr(records.conversations, "forget_before", count)
+    assert forget(records, 90, real) == 4
+    assert forgotten == [2, 1, 1, 0]
+    assert len(records.conversations.of_owner("user:ada")) == 2
+
+
 def test_a_conversation_stays_with_its_newer_answers(records: Records) -> None:
     """A conversation is deleted only when none of its answers is left."""
     (conversation,) = records.conversations.page("user:ada", 1)
