@@ -103,10 +103,11 @@ class Front:
 
 def build(runtime: Runtime) -> FastAPI:
     """Return the application: the reader's API with the chat mounted on it."""
+    from app.api.login import add_login
     from app.api.rest import rest_app
     from app.web.chat import mount_chat
 
-    return mount_chat(rest_app(runtime), runtime)
+    return mount_chat(add_login(rest_app(runtime), runtime), runtime)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -141,9 +142,9 @@ def run(settings: Settings) -> None:
     runtime = Runtime(settings, acquire_lock(settings.data_dir))
     front = Front(runtime)
     guard = Guard(front, settings, runtime.access.identify, runtime.is_portal)
-    server = uvicorn.Server(_config(guard, lifespan="on"))
+    server = uvicorn.Server(_config(guard, "on", settings.auth != "proxy"))
     # Commands may come from now on; they wait until the service is there.
-    control = uvicorn.Server(_config(control_app(runtime), lifespan="off"))
+    control = uvicorn.Server(_config(control_app(runtime), "off", False))
     commands = threading.Thread(
         target=control.run, kwargs={"sockets": [listen(settings.data_dir)]}, daemon=True
     )
@@ -174,9 +175,15 @@ def run(settings: Settings) -> None:
         raise ServerError(runtime.failure)
 
 
-def _config(app: ASGIApp, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+def _config(app: ASGIApp, lifespan: Literal["on", "off"], forwarded: bool) -> uvicorn.Config:
+    """Return how an application is served.
+
+    With `forwarded` a proxy on this machine may say for whom it asks. Where a proxy is believed
+    by its address, that address must be the connection's own, whatever headers say.
+    """
     return uvicorn.Config(
         app,
+        proxy_headers=forwarded,
         log_level="warning",
         access_log=False,
         server_header=False,
