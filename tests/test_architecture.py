@@ -29,7 +29,10 @@ DOORS = {
     "gradio": ["app/web/"],
     "trafilatura": ["ingest/extract.py"],
     "sentencex": ["ingest/split.py"],
-    "typer": ["app/cli.py", "app/cli_upkeep.py", "app/options.py"],
+    "authlib": ["app/api/login.py"],
+    "cryptography": ["app/permits.py"],
+    "jwt": ["app/api/access.py"],
+    "typer": ["app/cli.py", "app/cli_access.py", "app/cli_upkeep.py", "app/options.py"],
     "sqlalchemy": [
         "vectorstore/catalogue.py",
         "vectorstore/database.py",
