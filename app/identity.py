@@ -54,6 +54,14 @@ NOBODY: Final = Identity("nobody")
 LOCAL: Final = Identity("local", dict.fromkeys(RIGHTS))
 
 
+def user_name(name: str) -> str:
+    """Return a user's name as it is compared: an e-mail address without regard to case.
+
+    `sub:…` is what a provider calls somebody (app/api/login.py), and stays as it is.
+    """
+    return name.lower() if "@" in name and not name.startswith("sub:") else name
+
+
 def rights_of(roles: Iterable[tuple[str, Allowed]]) -> dict[str, Allowed]:
     """Return what roles, each with its collections, allow together."""
     found: dict[str, list[Allowed]] = {}

@@ -38,6 +38,8 @@ DOORS = {
         "app/cli_upkeep.py",
         "app/options.py",
     ],
+    "authlib": ["app/api/login.py"],
+    "cryptography": ["app/keyring.py"],
     "prometheus_client": ["app/sight/metrics.py"],
     "opentelemetry": ["app/sight/traces.py"],
     "pythonjsonlogger": ["app/sight/logs.py"],

@@ -106,11 +106,12 @@ class Front:
 
 def build(runtime: Runtime) -> FastAPI:
     """Return the application: the reader's API with the chat mounted on it."""
+    from app.api.login import add_login
     from app.api.rest import rest_app
     from app.mcp_server import mount_mcp
     from app.web.chat import mount_chat
 
-    app = rest_app(runtime)
+    app = add_login(rest_app(runtime), runtime)
     mount_mcp(app, runtime)
     return mount_chat(app, runtime)
 
@@ -155,7 +156,10 @@ def run(settings: Settings) -> None:
         runtime.sight.refused,
     )
     runtime.sight.log()
-    server = uvicorn.Server(config(guard, "on", settings.proxy_addresses))
+    # A proxy on this machine may say for whom it asks. Where a proxy is believed by its address,
+    # that must be the connection's own, whatever headers say.
+    served = config(guard, "on", settings.proxy_addresses, forwarded=settings.auth != "proxy")
+    server = uvicorn.Server(served)
     # Commands may come from now on; they wait until the service is there.
     control = uvicorn.Server(config(control_app(runtime), "off"))
     commands = threading.Thread(
@@ -189,11 +193,19 @@ def run(settings: Settings) -> None:
 
 
 def config(
-    app: ASGIApp, lifespan: Literal["on", "off"], proxies: Iterable[Network] = ()
+    app: ASGIApp,
+    lifespan: Literal["on", "off"],
+    proxies: Iterable[Network] = (),
+    forwarded: bool = False,
 ) -> uvicorn.Config:
-    """Return how an application is served; `proxies` may open as many connections as they like."""
+    """Return how an application is served.
+
+    `proxies` may open as many connections as they like; with `forwarded` one on this machine may
+    say for which address it asks.
+    """
     return uvicorn.Config(
         app,
+        proxy_headers=forwarded,
         log_config=None,  # `app.sight.logs` has set it up
         loop="uvloop",
         http=careful(proxies),

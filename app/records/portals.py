@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from app.records.database import Database
-from app.records.schema import portals
+from app.records.schema import portals, sessions
 from vectorstore.errors import ConflictError, UnknownNameError
 
 
@@ -92,13 +92,14 @@ class Portals:
         return _portal(row)
 
     def remove(self, portal: str) -> Portal:
-        """Delete a portal by its id or its name.
+        """Delete a portal by its id or its name, and end its sessions.
 
         Raises:
             UnknownNameError: There is none.
         """
         found = self.find(portal)
         with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.portal == found.id))
             connection.execute(delete(portals).where(portals.c.id == found.id))
         return found
 

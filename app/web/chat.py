@@ -6,6 +6,7 @@ under a policy without inline scripts and without eval, so it has no gr.HTML and
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from app.answering.answer import Done, Event, gather
+from app.answering.wire import answer_json
+from app.identity import NOBODY, Identity
+from app.view import View
+from app.web.gate import Gate
 from app.web.markup import AnswerMarkup, notice_markup, question_markup
 from vectorstore.errors import CitewellError
 from vectorstore.retriever import MAX_QUERY
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from app.api.runtime import Runtime
+    from app.service import Service
 
 logger = logging.getLogger(__name__)
 
@@ -35,32 +42,43 @@ HEAD = (
     '<link rel="stylesheet" href="/static/chat.css">'
     '<script type="module" src="/static/chat.js"></script>'
 )
+LOGOUT = '<meta name="citewell-logout" content="/logout">'  # chat.js makes a button of it
 
 
 def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
-    """Mount the chat at the root of `app`."""
-    mounted: FastAPI = gr.mount_gradio_app(
-        app,
-        build_chat(runtime),
-        path="/",
-        footer_links=[],
-        run_history=False,  # else questions are kept in the browser
-        ssr_mode=False,
-        max_file_size=0,  # nothing is uploaded here
-        head=HEAD,
-        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-    )
+    """Mount the chat at the root of `app`, behind its gate."""
+
+    async def mount() -> FastAPI:
+        mounted: FastAPI = gr.mount_gradio_app(
+            app,
+            build_chat(runtime),
+            path="/",
+            footer_links=[],
+            run_history=False,  # else questions are kept in the browser
+            ssr_mode=False,
+            max_file_size=0,  # nothing is uploaded here
+            head=HEAD + (LOGOUT if runtime.settings.auth == "oidc" else ""),
+            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+        )
+        return mounted
+
+    # Where no event loop runs Gradio opens one for each of its locks, and closes none.
+    mounted = asyncio.run(mount())
+    gradio = mounted.router.routes[-1]
+    gradio.app = Gate(gradio.app, runtime.settings)  # type: ignore[attr-defined] # a Mount
     return mounted
 
 
 def build_chat(runtime: Runtime) -> gr.Blocks:
     """Return the page; questions wait for the service that `runtime` is starting."""
 
-    def respond(question: str, history: list[Message]) -> Iterator[Update]:
-        yield from answer_stream(runtime, question, history)
+    def respond(question: str, history: list[Message], request: gr.Request) -> Iterator[Update]:
+        yield from answer_stream(runtime, identity_of(request), question, history)
 
-    def respond_to_example(event: gr.SelectData, history: list[Message]) -> Iterator[Update]:
-        yield from answer_stream(runtime, event.value["text"], history)
+    def respond_to_example(
+        event: gr.SelectData, history: list[Message], request: gr.Request
+    ) -> Iterator[Update]:
+        yield from answer_stream(runtime, identity_of(request), event.value["text"], history)
 
     page: gr.Blocks
     with gr.Blocks(title="Citewell", analytics_enabled=False) as page:
@@ -99,7 +117,12 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
         asked = composer.submit(respond, inputs=[composer, chatbot], **shared)
         picked = chatbot.example_select(respond_to_example, inputs=chatbot, **shared)
         composer.stop(
-            _idle, outputs=composer, cancels=[asked, picked], queue=False, api_visibility="private"
+            _idle,
+            outputs=composer,
+            cancels=[asked, picked],
+            concurrency_limit=AT_ONCE,
+            show_progress="hidden",
+            api_visibility="private",
         )
     page.queue(max_size=WAITING)
     return page
@@ -109,8 +132,21 @@ def _idle() -> gr.Textbox:
     return gr.Textbox(submit_btn=True, stop_btn=False)
 
 
-def answer_stream(runtime: Runtime, question: str, history: list[Message]) -> Iterator[Update]:
-    """Yield the composer and the conversation as the answer grows.
+def identity_of(request: gr.Request) -> Identity:
+    """Return who asked; NOBODY where the request does not say, who may do nothing.
+
+    The queue hands on the very request that put the question into it, with the state in which
+    the guard noted who that is.
+    """
+    asked = request.request
+    found = None if asked is None else asked.scope.get("state", {}).get("identity")
+    return found if isinstance(found, Identity) else NOBODY
+
+
+def answer_stream(
+    runtime: Runtime, identity: Identity, question: str, history: list[Message]
+) -> Iterator[Update]:
+    """Yield the composer and the conversation as the answer grows, and keep the answer.
 
     The composer is emptied at once and shows a stop button until the answer is whole.
     """
@@ -125,7 +161,12 @@ def answer_stream(runtime: Runtime, question: str, history: list[Message]) -> It
         if not runtime.ready:
             waiting = notice_markup("One moment: the encoder is being loaded …")
             yield gr.skip(), [*said, {"role": "assistant", "content": waiting}]
-        for event in runtime.service().ask(question):
+        service = runtime.service()
+        events: list[Event] = []
+        for event in View(service, identity).ask(question):
+            events.append(event)
+            if isinstance(event, Done):
+                _keep(service, identity, events)
             if answer.add(event):
                 yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
     except CitewellError as exc:
@@ -134,3 +175,13 @@ def answer_stream(runtime: Runtime, question: str, history: list[Message]) -> It
         logger.exception("an answer failed")
         answer.fail("The answer failed; the server's log says why.")
     yield _idle(), [*said, {"role": "assistant", "content": answer.html}]
+
+
+def _keep(service: Service, identity: Identity, events: list[Event]) -> None:
+    """Keep an answer as every face does; the reader gets it even if that fails."""
+    try:
+        service.records.conversations.keep(
+            identity.subject, answer_json(gather(events)), portal=identity.portal
+        )
+    except CitewellError as exc:
+        logger.error("an answer could not be kept: %s", exc)

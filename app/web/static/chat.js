@@ -213,3 +213,22 @@ document.addEventListener(
 );
 
 document.body.append(pane);
+
+// -- leaving ------------------------------------------------------------------------------
+
+// The server says in the page's head whether there is a login to end.
+const leave = document.querySelector('meta[name="citewell-logout"]');
+if (leave) {
+  const button = make("button", "cw-logout", "Log out");
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      const reply = await fetch(leave.content, { method: "POST" });
+      location.assign(reply.ok ? reply.url : "/");
+    } catch {
+      button.disabled = false; // the server cannot be reached: still logged in
+    }
+  });
+  document.body.append(button);
+}

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
+import gradio as gr
 import pytest
+from starlette.requests import Request
 
-from app.answering.engine import Engine
 from app.api.runtime import Runtime
-from app.settings import Settings
-from app.web.chat import answer_stream
-from tests.fakes import HashEncoder, put
-from vectorstore.errors import EncoderError
-from vectorstore.retriever import Retriever
-from vectorstore.store import Store
+from app.identity import LOCAL, NOBODY, Identity
+from app.web.chat import answer_stream, identity_of
+from tests.app.runtimes import opened
+from vectorstore.errors import EncoderError, StoreError
 
-
-class Ready:
-    """A runtime whose service is open."""
-
-    ready = True
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def service(self) -> Ready:
-        """Return what answers."""
-        return self
-
-    def ask(self, question: str) -> Iterator[Any]:
-        """Stream an answer."""
-        return iter(self._engine.stream(question))
+QUESTION = "When did the harbour bridge open?"
 
 
 class Broken:
@@ -45,24 +29,27 @@ class Broken:
         raise EncoderError(msg)
 
 
-@pytest.fixture
-def runtime(store: Store, encoder: HashEncoder) -> Runtime:
-    """A runtime over one article."""
-    put(store, "bridge", "The harbour bridge opened in 1932.")
-    return cast(Runtime, Ready(Engine(store, Retriever(store, encoder), Settings().threshold)))
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    """A runtime over two articles."""
+    with opened(tmp_path_factory.mktemp("chat")) as runtime:
+        yield runtime
 
 
 def test_the_question_shows_at_once_and_the_answer_grows(runtime: Runtime) -> None:
     """The first update shows the question, the last one the whole answer after it."""
-    updates = [history for _, history in answer_stream(runtime, "When did the bridge open?", [])]
+    updates = [
+        history
+        for _, history in answer_stream(runtime, LOCAL, "When did the harbour bridge open?", [])
+    ]
     assert [message["role"] for message in updates[0]] == ["user"]
     assert [message["role"] for message in updates[-1]] == ["user", "assistant"]
-    assert "<mark>1932</mark>" in updates[-1][1]["content"]
+    assert "<mark>19 March 1932</mark>" in updates[-1][1]["content"]
 
 
 def test_the_stop_button_is_there_while_it_answers(runtime: Runtime) -> None:
     """The composer is emptied and offers stop first, and sending again at the end."""
-    composers = [composer for composer, _ in answer_stream(runtime, "When did it open?", [])]
+    composers = [composer for composer, _ in answer_stream(runtime, LOCAL, "When did it open?", [])]
     assert (composers[0].stop_btn, composers[0].value) == (True, "")
     assert (composers[-1].stop_btn, composers[-1].submit_btn) == (False, True)
 
@@ -70,12 +57,62 @@ def test_the_stop_button_is_there_while_it_answers(runtime: Runtime) -> None:
 def test_an_empty_question_changes_nothing(runtime: Runtime) -> None:
     """A blank question adds no message."""
     history = [{"role": "user", "content": "x"}]
-    assert [said for _, said in answer_stream(runtime, "  ", history)] == [history]
+    assert [said for _, said in answer_stream(runtime, LOCAL, "  ", history)] == [history]
 
 
 def test_a_failure_is_said_in_the_chat() -> None:
     """When the service cannot answer, the chat says why and can be used again."""
-    updates = list(answer_stream(cast(Runtime, Broken()), "Why?", []))
+    updates = list(answer_stream(cast(Runtime, Broken()), LOCAL, "Why?", []))
     assert "being loaded" in updates[1][1][-1]["content"]
     assert "cannot be loaded" in updates[-1][1][-1]["content"]
     assert updates[-1][0].submit_btn is True
+
+
+def test_the_answer_is_kept_for_who_asked(runtime: Runtime) -> None:
+    """What the chat answered is in the records, as its owner's alone, with its portal."""
+    reader = Identity("portal:p1/ada", {"ask": None}, "p1")
+    list(answer_stream(runtime, reader, QUESTION, []))
+    kept = runtime.service().records.conversations.of_owner(reader.subject)
+    assert [answer.question for answer in kept] == [QUESTION]
+    assert kept[0].body is not None
+    assert "19 March 1932" in kept[0].body["text"]
+
+
+def test_a_stopped_answer_is_not_kept(runtime: Runtime) -> None:
+    """An answer that the reader did not wait for is no answer that was given."""
+    reader = Identity("user:hasty", {"ask": None})
+    stream = answer_stream(runtime, reader, QUESTION, [])
+    next(stream)
+    stream.close()  # type: ignore[attr-defined] # it is a generator
+    assert runtime.service().records.conversations.of_owner(reader.subject) == []
+
+
+def test_an_answer_that_cannot_be_kept_is_given(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the records fail the reader gets the answer nevertheless."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise StoreError
+
+    monkeypatch.setattr(runtime.service().records.conversations, "keep", fail)
+    updates = list(answer_stream(runtime, LOCAL, QUESTION, []))
+    assert "<mark>19 March 1932</mark>" in updates[-1][1][-1]["content"]
+
+
+@pytest.mark.parametrize("request_", [None, Request({"type": "http"}), {"identity": "local"}])
+def test_whoever_is_not_known_gets_no_answer(runtime: Runtime, request_: object) -> None:
+    """A request that does not say who asks is nobody's, and is refused in the chat."""
+    if isinstance(request_, dict):
+        request_ = Request({"type": "http", "state": request_})
+    found = identity_of(gr.Request(request=cast(Any, request_)))
+    assert found is NOBODY
+    updates = list(answer_stream(runtime, found, QUESTION, []))
+    assert "Nobody is logged in" in updates[-1][1][-1]["content"]
+    assert "1932" not in str(updates)
+
+
+def test_who_may_not_ask_is_told(runtime: Runtime) -> None:
+    """Somebody without the right reads why there is no answer."""
+    updates = list(answer_stream(runtime, Identity("user:ada", {"search": None}), QUESTION, []))
+    assert "it takes the right to ask" in updates[-1][1][-1]["content"]
