@@ -101,7 +101,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        scope = _unmounted(scope, self._settings.public_path)
+        scope = _mounted(scope, self._settings.public_path)
         headers = Headers(scope=scope)
         named = headers.get("x-request-id", "")
         number = named if re.fullmatch(r"[\w.-]{1,64}", named) else secrets.token_hex(8)
@@ -158,7 +158,7 @@ class Guard:
     async def _identity(self, request: HTTPConnection) -> Identity:
         if self._settings.auth == "none":
             return LOCAL
-        if request.scope["path"] in OPEN:
+        if path_of(request.scope) in OPEN:
             return NOBODY
         return await run_in_threadpool(self._identify, request)
 
@@ -173,14 +173,14 @@ class Guard:
         own = self._origin if host == self._host else f"http://{host}"
         if origin is None or origin == own:
             return None, None
-        if scope["path"].startswith("/api/v1/") and await run_in_threadpool(
+        if path_of(scope).startswith("/api/v1/") and await run_in_threadpool(
             self._is_portal, origin
         ):
             return None, origin
         return problem(403, f"Origin {origin[:200]!r} may not use this service."), None
 
     def _limit(self, scope: Scope) -> int:
-        is_upload = scope["path"].startswith(UPLOADS) and scope.get("method") in ("POST", "PUT")
+        is_upload = path_of(scope).startswith(UPLOADS) and scope.get("method") in ("POST", "PUT")
         return self._settings.max_upload + FORM if is_upload else self._settings.max_body
 
     def _too_large(self, headers: Headers, scope: Scope) -> Response | None:
@@ -194,17 +194,24 @@ class Guard:
         return None
 
 
-def _unmounted(scope: Scope, mounted: str) -> Scope:
-    """Return a request as it is without the path under which a proxy mounts the service.
+def _mounted(scope: Scope, mounted: str) -> Scope:
+    """Return a request as ASGI has it under a path: in root_path, and at the start of path.
 
-    Proxies keep that path or strip it; either way it becomes the ASGI root_path alone.
+    Proxies keep that path or strip it.
     """
     path: str = scope["path"]
     if not mounted:
         return scope
-    if path == mounted or path.startswith(f"{mounted}/"):
-        path = path[len(mounted) :] or "/"
+    if path != mounted and not path.startswith(f"{mounted}/"):
+        path = mounted + path
+    path = f"{mounted}/" if path == mounted else path
     return {**scope, "path": path, "raw_path": path.encode(), "root_path": mounted}
+
+
+def path_of(scope: Scope) -> str:
+    """Return a request's path below where the service is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _protect(headers: MutableHeaders, added: dict[str, str]) -> None:

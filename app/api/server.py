@@ -17,7 +17,7 @@ import uvicorn
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.guard import Guard
+from app.api.guard import Guard, path_of
 from app.api.protocol import KEEP_ALIVE, Network, careful
 from app.api.runtime import Runtime
 from app.control import control_app, listen
@@ -52,17 +52,17 @@ class Front:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        if scope["path"] == "/":
+        if path_of(scope) == "/":
             # Gradio fails on parameters it reserves (?page=1); ours has one page, which needs none.
             scope = {**scope, "query_string": b""}
         await self._choose(scope)(scope, receive, send)
 
     def _choose(self, scope: Scope) -> ASGIApp:
-        if scope["path"] == "/healthz":
+        if path_of(scope) == "/healthz":
             return JSONResponse({"status": "ok"})
-        if scope["path"] == "/version":
+        if path_of(scope) == "/version":
             return JSONResponse({"version": version("citewell")})
-        if scope["path"] == "/readyz":
+        if path_of(scope) == "/readyz":
             state = {"ready": self._runtime.ready, **self._runtime.done}
             return JSONResponse(state, status_code=200 if self._runtime.ready else 503)
         if self._inner is not None:

@@ -39,14 +39,15 @@ AT_ONCE = 4  # questions answered at the same time; one encodes while another is
 WAITING = 64  # questions that may wait; later ones are refused at once
 
 HEAD = (
-    '<link rel="stylesheet" href="/static/chat.css">'
-    '<script type="module" src="/static/chat.js"></script>'
+    '<link rel="stylesheet" href="{base}/static/chat.css">'
+    '<script type="module" src="{base}/static/chat.js"></script>'
 )
-LOGOUT = '<meta name="citewell-logout" content="/logout">'  # chat.js makes a button of it
+LOGOUT = '<meta name="citewell-logout" content="{base}/logout">'  # chat.js makes a button of it
 
 
 def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
     """Mount the chat at the root of `app`, behind its gate."""
+    head = HEAD + (LOGOUT if runtime.settings.auth == "oidc" else "")
 
     async def mount() -> FastAPI:
         mounted: FastAPI = gr.mount_gradio_app(
@@ -57,7 +58,8 @@ def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
             run_history=False,  # else questions are kept in the browser
             ssr_mode=False,
             max_file_size=0,  # nothing is uploaded here
-            head=HEAD + (LOGOUT if runtime.settings.auth == "oidc" else ""),
+            head=head.format(base=runtime.settings.public_path),
+            root_path=runtime.settings.public_path or None,
             theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
         )
         return mounted

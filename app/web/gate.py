@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 GRADIO = "/gradio_api"
 PAGE, DATA, JOIN, CANCEL = "/", f"{GRADIO}/queue/data", f"{GRADIO}/queue/join", f"{GRADIO}/cancel"
-READ = frozenset({PAGE, "/config", "/theme.css", "/favicon.ico", f"{GRADIO}/app_id", DATA})
+READ = frozenset(
+    {PAGE, "/config", f"{GRADIO}/info", "/theme.css", "/favicon.ico", f"{GRADIO}/app_id", DATA}
+)
 ASSET = re.compile(r"/assets/(?!.*\.\.)[\w.@+/-]+", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9]{1,64}")  # of a session; `_` joins it with a number in Gradio
 

@@ -4,11 +4,12 @@
 // #cite/<article>/<version>/<start>/<end>; #article/<article> opens an article as a whole.
 // Offsets count code points, as Python does, not UTF-16 units.
 
+const base = new URL("../", import.meta.url).pathname; // where the service is mounted
 const articles = new Map(); // address and version -> promise of the article
 
 function fetchArticle({ id, version, start, end }) {
   const place = start === undefined ? "" : `?start=${start}&end=${end}`;
-  const address = `/api/v1/articles/${encodeURIComponent(id)}${place}`;
+  const address = `${base}api/v1/articles/${encodeURIComponent(id)}${place}`;
   const key = `${address} ${version}`;
   if (!articles.has(key)) {
     const found = fetch(address).then((reply) => {

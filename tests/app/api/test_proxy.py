@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,22 @@ def wait_for(port: int) -> None:
     pytest.fail(f"nobody listens on port {port}")
 
 
+@contextmanager
+def behind_nginx(folder: Path, port: int, inner: int) -> Iterator[None]:
+    """Have nginx on one port pass on what comes under /kept/ and /stripped/ to another."""
+    if not Path(NGINX).exists():
+        pytest.skip("nginx is not installed: apt install nginx-light")
+    configuration = folder / "nginx.conf"
+    configuration.write_text(CONFIGURATION.format(folder=folder, port=port, inner=inner))
+    nginx = subprocess.Popen([NGINX, "-c", str(configuration), "-p", str(folder)])
+    try:
+        wait_for(port)
+        yield
+    finally:
+        nginx.terminate()
+        nginx.wait(20)
+
+
 @pytest.fixture(params=["kept", "stripped"])
 def url(
     request: Any,  # noqa: ANN401 (a fixture's request)
@@ -77,8 +94,6 @@ def url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:
     """The service's address behind nginx, which keeps or strips the path it is mounted under."""
-    if not Path(NGINX).exists():
-        pytest.skip("nginx is not installed: apt install nginx-light")
     port, inner = free_port(), free_port()
     public = f"http://127.0.0.1:{port}/{request.param}"
     runtime = start(tmp_path, monkeypatch, public_url=public)
@@ -86,14 +101,9 @@ def url(
     server = uvicorn.Server(uvicorn.Config(guard, port=inner, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    configuration = tmp_path / "nginx.conf"
-    configuration.write_text(CONFIGURATION.format(folder=tmp_path, port=port, inner=inner))
-    nginx = subprocess.Popen([NGINX, "-c", str(configuration), "-p", str(tmp_path)])
     wait_for(inner)
-    wait_for(port)
-    yield public
-    nginx.terminate()
-    nginx.wait(20)
+    with behind_nginx(tmp_path, port, inner):
+        yield public
     server.should_exit = True
     thread.join(20)
     runtime.close()

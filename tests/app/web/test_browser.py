@@ -6,11 +6,13 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from tests.app.conftest import Server
+from tests.app.api.test_proxy import behind_nginx, free_port
+from tests.app.conftest import Server, start, stop, wait_until_ready
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -161,3 +163,30 @@ def test_the_page_fits_a_phone(browser: Browser, server: Server) -> None:
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 320
     context.close()
+
+
+def test_the_chat_answers_under_a_path_behind_nginx(
+    browser: Browser, demo_dir: Path, tmp_path: Path
+) -> None:
+    """Under a path of its own the page loads whole, answers, and opens a citation."""
+    port = free_port()
+    data = shutil.copytree(demo_dir, tmp_path / "data", ignore=shutil.ignore_patterns("socket"))
+    public = f"http://127.0.0.1:{port}/stripped"
+    running = start(data, CITEWELL_PUBLIC_URL=public)
+    try:
+        wait_until_ready(running)
+        with behind_nginx(tmp_path, port, int(running.url.rsplit(":", 1)[1])):
+            context = browser.new_context()
+            page = context.new_page()
+            failed: list[str] = []
+            page.on("response", lambda r: failed.append(r.url) if r.status >= 400 else None)
+            page.goto(f"{public}/")
+            page.wait_for_selector("#cw-question textarea", timeout=60_000)
+            page.fill("#cw-question textarea", "How many tree species are there on Earth?")
+            page.keyboard.press("Enter")
+            page.locator(".cw-chip").first.click(timeout=30_000)
+            expect(page.locator("#cw-source mark").first).to_be_visible()
+            context.close()
+        assert failed == []
+    finally:
+        stop(running)
