@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from app.answering.answer import Done, Event, PassagesFound, Started
+from app.answering.answer import Done, Event, PassagesFound, SentenceReleased, Started
 from app.answering.engine import Engine, new_answer_id
 from vectorstore.retriever import check_query
 from vectorstore.store import Store
@@ -86,13 +86,17 @@ class AnswerCache:
 
 
 def _again(events: tuple[Event, ...], question: str, start: float) -> Iterator[Event]:
+    first: dict[str, float] = {}
     for event in events:
         match event:
+            case SentenceReleased(index=0):
+                first = {"first_sentence": (time.perf_counter() - start) * 1e3}
+                yield event
             case Started():
                 yield replace(event, answer_id=new_answer_id(), question=question)
             case Done():
                 took = (time.perf_counter() - start) * 1e3
-                yield replace(event, timings={"cached": took, "total": took})
+                yield replace(event, timings={"cached": took, **first, "total": took})
             case _:
                 yield event
 
