@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app.api.notices import page
 from app.api.problems import problem, problem_of
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 
 GRADIO = "/gradio_api"
 PAGE, DATA, JOIN, CANCEL = "/", f"{GRADIO}/queue/data", f"{GRADIO}/queue/join", f"{GRADIO}/cancel"
-READ = frozenset(
-    {PAGE, "/config", f"{GRADIO}/info", "/theme.css", "/favicon.ico", f"{GRADIO}/app_id", DATA}
-)
+INFO = f"{GRADIO}/info"
+READ = frozenset({PAGE, "/config", "/theme.css", "/favicon.ico", f"{GRADIO}/app_id", INFO, DATA})
 ASSET = re.compile(r"/assets/(?!.*\.\.)[\w.@+/-]+", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9]{1,64}")  # of a session; `_` joins it with a number in Gradio
+
+# The page asks for what Gradio says of its API, and sends nothing without; there is none.
+NO_API: dict[str, dict[str, object]] = {"named_endpoints": {}, "unnamed_endpoints": {}}
 
 # What of a body is handed on, so that Gradio reads nothing that was not looked at here.
 FIELDS = {
@@ -108,9 +110,8 @@ class Gate:
             refusal = await self._post(path, identity.subject, scope, receive, send)
             if refusal is None:
                 return
-        if refusal is None:
-            refusal = self._get(path, identity.subject, scope)
-        await (refusal or self._app)(scope, receive, _marking(send, path))
+        answer = refusal or self._get(path, identity.subject, scope)
+        await (answer or self._app)(scope, receive, _marking(send, path))
 
     def _refusal(self, path: str, identity: Identity) -> Response | None:
         try:
@@ -142,7 +143,9 @@ class Gate:
         return f"{self._base}{path}" if is_there else None
 
     def _get(self, path: str, subject: str, scope: Scope) -> Response | None:
-        """Leave of the query what is looked at: the session whose events are read."""
+        """Return what is answered here; leave of the query the session whose events are read."""
+        if path == INFO:
+            return JSONResponse(NO_API)
         query = parse_qs(scope["query_string"].decode("latin-1"))
         scope["query_string"] = b""
         if path != DATA:

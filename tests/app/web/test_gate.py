@@ -25,7 +25,7 @@ OPEN = {  # what our page needs, by path and method
     ("/", "GET"), ("/", "HEAD"), ("/config", "GET"), ("/theme.css", "GET"),
     ("/favicon.ico", "GET"), ("/assets/x.js", "GET"), ("/gradio_api/app_id", "GET"),
     ("/gradio_api/queue/data", "GET"), ("/gradio_api/queue/join", "POST"),
-    ("/gradio_api/cancel", "POST"),
+    ("/gradio_api/cancel", "POST"), ("/gradio_api/info", "GET"),
 }  # fmt: skip
 OURS = {"/openapi.json", "/static/{path:path}"}  # served by the application before Gradio
 JOIN, DATA, CANCEL = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel"
@@ -143,6 +143,8 @@ def test_the_page_and_its_parts_are_served(chat: tuple[Runtime, TestClient]) -> 
         client.get("/theme.css?v=1", headers=headers).headers["content-type"].startswith("text/c")
     )
     assert client.get("/gradio_api/app_id", headers=headers).status_code == 200
+    empty = {"named_endpoints": {}, "unnamed_endpoints": {}}
+    assert client.get("/gradio_api/info?all_endpoints=true", headers=headers).json() == empty
     assert client.get("/favicon.ico", headers=headers).status_code == 200
 
 
