@@ -13,7 +13,7 @@ from limits.errors import StorageError
 from limits.storage import storage_from_string
 from starlette.types import Scope
 
-from app.identity import Identity
+from app.identity import LOCAL, Identity
 from app.settings import Settings
 from vectorstore.errors import BusyError, SettingsError
 
@@ -70,6 +70,8 @@ class Limits:
         Raises:
             BusyError: It is one too many.
         """
+        if identity.subject == LOCAL.subject:  # without authentication it may be anybody here
+            return
         await self._hit(self._user, "user", identity.subject)
         if identity.portal is not None:
             await self._hit(self._portal, "portal", identity.portal)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from app.api.desk import WORKERS
 from app.api.limits import Limits
@@ -174,3 +175,11 @@ def test_limits_that_cannot_be_counted_let_nobody_in() -> None:
     error = asyncio.run(refused())
     assert error.overloaded
     assert "cannot be counted" in str(error)
+
+
+def test_without_authentication_nobody_is_limited_but_all_together(client: TestClient) -> None:
+    """Everybody on this machine is one user then, whose share says nothing."""
+    statuses = {
+        client.post("/api/v1/search", json={"query": "bridge"}).status_code for _ in range(70)
+    }
+    assert statuses == {200}
