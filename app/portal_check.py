@@ -183,10 +183,11 @@ class _Check:
             return self._look_at_frame(page)
         if not page.scripts or not page.elements:
             lacking = "module" if not page.scripts else "<citewell-chat>"
-            detail = f"The page has no {lacking}. See: citewell widget snippet --portal {name}"
+            see = f"See: citewell widget snippet --portal {name}"
             if self._cookie is None and page.is_elsewhere:
-                return self._unchecked("snippet", f"{detail} If this is a login, give a --cookie.")
-            return self._wrong("snippet", detail)
+                login = "If this is a login, give the --cookie of somebody."
+                return self._unchecked("snippet", f"The page has no {lacking}. {login} {see}")
+            return self._wrong("snippet", f"The page has no {lacking}. {see}")
         wrong = [self._wrong_script(script) for script in page.scripts]
         stated = {element.get("portal", "") for element in page.elements}
         if portal is not None and portal["name"] not in stated:

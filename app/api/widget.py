@@ -16,6 +16,7 @@ from app.api.runtime import Runtime
 from app.records.portals import Portal
 from app.widget import FRAME, MODULE, load_module
 
+READ = ["GET", "HEAD"]
 YEAR = 31_536_000  # seconds
 SHORT = 300  # seconds for which a page may show an older version of the floating module
 # Pages load it across origins (CORS, so that its integrity can be checked), also those that
@@ -49,7 +50,7 @@ def widget_router(runtime: Runtime) -> APIRouter:
     """Return the routes that a portal's pages load from; nobody has to be known for them."""
     router = APIRouter(prefix="/widget", include_in_schema=False)
 
-    @router.get(f"/{{version}}/{MODULE}")
+    @router.api_route(f"/{{version}}/{MODULE}", methods=READ)
     def read_module(request: Request, version: str) -> Response:
         """Return the module: for ever under its version, for minutes under its first number."""
         module = load_module()
@@ -72,7 +73,7 @@ def widget_router(runtime: Runtime) -> APIRouter:
             headers["content-encoding"] = "gzip"
         return Response(body, headers=headers, media_type="text/javascript")
 
-    @router.get("/frame")
+    @router.api_route("/frame", methods=READ)
     async def read_frame(portal: str = "") -> Response:
         """Return the page for a frame of a portal's, which only that may show."""
         records = (await run_in_threadpool(runtime.service)).records
@@ -86,7 +87,7 @@ def widget_router(runtime: Runtime) -> APIRouter:
             )
         return _frame(found)
 
-    @router.get(f"/{FRAME}")
+    @router.api_route(f"/{FRAME}", methods=READ)
     def read_frame_script() -> Response:
         """Return the script of that page."""
         headers = {"cache-control": f"public, max-age={SHORT}"}

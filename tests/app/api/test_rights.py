@@ -21,6 +21,9 @@ ANYBODY = {
     ("GET", "/widget/{version}/citewell.js"),  # what every page of a portal loads
     ("GET", "/widget/frame"),
     ("GET", "/widget/frame.js"),
+    ("HEAD", "/widget/{version}/citewell.js"),
+    ("HEAD", "/widget/frame"),
+    ("HEAD", "/widget/frame.js"),
 }
 NEEDS: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/v1/answers"): {"ask"},

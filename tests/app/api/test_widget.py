@@ -57,6 +57,7 @@ def test_any_page_loads_the_module(
         assert reply.headers["cross-origin-resource-policy"] == "cross-origin"
         assert reply.headers["x-content-type-options"] == "nosniff"
         assert "set-cookie" not in reply.headers
+    assert public.head(f"/widget/{version}/citewell.js").headers["cache-control"] == kept
 
 
 def test_the_module_is_sent_small_where_it_can_be(public: TestClient) -> None:
