@@ -34,12 +34,13 @@ DOORS = {
     "typer": [
         "app/cli.py",
         "app/cli_access.py",
+        "app/cli_portals.py",
         "app/cli_sight.py",
         "app/cli_upkeep.py",
         "app/options.py",
     ],
     "authlib": ["app/api/login.py"],
-    "cryptography": ["app/keyring.py"],
+    "cryptography": ["app/portals.py"],
     "prometheus_client": ["app/sight/metrics.py"],
     "opentelemetry": ["app/sight/traces.py"],
     "pythonjsonlogger": ["app/sight/logs.py"],
@@ -56,7 +57,7 @@ DOORS = {
     ],
     "alembic": ["vectorstore/database.py", "vectorstore/migrations/", "app/records/migrations/"],
     "limits": ["app/api/limits.py"],
-    "jwt": ["app/api/access.py"],
+    "jwt": ["app/api/portal_tokens.py"],
 }
 
 

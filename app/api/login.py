@@ -28,8 +28,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.api.access import LONGEST_SUBJECT
 from app.api.notices import page
+from app.api.portal_tokens import LONGEST_SUBJECT
 from app.identity import NOBODY
 from vectorstore.errors import UnauthenticatedError
 

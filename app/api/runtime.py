@@ -64,7 +64,7 @@ class Runtime:
 
     def is_portal(self, origin: str) -> bool:
         """Whether an origin belongs to one of the portals."""
-        return any(origin in portal.origins for portal in self.service().records.portals.all())
+        return origin in self.service().records.portals.origins()
 
     def _open(self, lock: BaseFileLock) -> None:
         from app.service import Service

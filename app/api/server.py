@@ -145,6 +145,8 @@ def run(settings: Settings) -> None:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
     listener = bind(settings.host, settings.port)
+    # where any free port was asked for, it is known now: tokens are made out to our address
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     runtime = Runtime(settings, acquire_lock(settings.data_dir))
     front = Front(runtime)
     guard = Guard(

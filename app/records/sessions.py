@@ -18,12 +18,19 @@ from app.records.schema import sessions, spent
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is behind a session token; `portal` is the id of the portal it came through."""
+    """Who is behind a session token; `portal` is the id of the portal it came through.
+
+    `origin` is that of the portal's page. A framed session is used from our own page in a frame
+    of the portal's; an anonymous one is a stranger's in a public portal.
+    """
 
     subject: str
     groups: tuple[str, ...]
     portal: str | None
     expires: float
+    origin: str | None = None
+    is_framed: bool = False
+    is_anonymous: bool = False
 
 
 class Sessions:
@@ -33,7 +40,15 @@ class Sessions:
         self._database = database
 
     def create(
-        self, subject: str, groups: Sequence[str], lifetime: float, portal: str | None = None
+        self,
+        subject: str,
+        groups: Sequence[str],
+        lifetime: float,
+        portal: str | None = None,
+        origin: str | None = None,
+        *,
+        is_framed: bool = False,
+        is_anonymous: bool = False,
     ) -> str:
         """Begin a session of so many seconds and return its token."""
         token = secrets.token_urlsafe(32)
@@ -46,6 +61,9 @@ class Sessions:
                     groups=json.dumps(list(groups)),
                     portal=portal,
                     expires=time.time() + lifetime,
+                    origin=origin,
+                    is_framed=is_framed,
+                    is_anonymous=is_anonymous,
                 )
             )
         return token
@@ -58,7 +76,15 @@ class Sessions:
         row = self._database.row(query)
         if row is None:
             return None
-        return Session(row.subject, tuple(json.loads(row.groups)), row.portal, row.expires)
+        return Session(
+            row.subject,
+            tuple(json.loads(row.groups)),
+            row.portal,
+            row.expires,
+            row.origin,
+            row.is_framed,
+            row.is_anonymous,
+        )
 
     def end(self, token: str) -> None:
         """End a session; an unknown one is ended already."""
