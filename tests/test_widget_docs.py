@@ -93,9 +93,7 @@ def codes() -> set[str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_tables_are_what_the_module_offers(
-    head: str, offered: set[str], at_least: int
-) -> None:
+def test_the_tables_are_what_the_module_offers(head: str, offered: set[str], at_least: int) -> None:
     """Each table names everything of its kind that the module has, and nothing else."""
     assert len(offered) >= at_least, "the patterns above find too little"
     names = {re.sub(r"\(\w+\)", "()", name) for name in named(head)}
