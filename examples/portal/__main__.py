@@ -85,16 +85,15 @@ class Citewell:
             self._run("ingest", str(source), "--collection", collection)
 
     def key_for(self, origin: str) -> str:
-        """Return the secret that the portal signs with; add the portal where it is not."""
+        """Make the portal known, or what has changed of it; return the secret it signs with."""
         kept = self._read()
-        if kept.get("origin") == origin and self._knows(NAME):
-            return str(kept["key"])
-        if self._knows(NAME):  # its address is another one now, or its key was lost
+        if "key" not in kept and self._knows(NAME):  # a start that was interrupted
             self._run("portals", "remove", NAME)
-        added = self._run("portals", "add", NAME, "--origin", origin, *ADDED, "--json")
-        key = str(json.loads(added)["secret"])
-        self._keep({**kept, "origin": origin, "key": key})
-        return key
+        line = ("portals", "add", NAME, "--origin", origin, *ADDED, "--replace", "--json")
+        secret = json.loads(self._run(*line)).get("secret")  # told of a new portal only
+        if secret:
+            self._keep({**kept, "key": secret})
+        return str(secret or kept["key"])
 
     def _knows(self, portal: str) -> bool:
         listed = json.loads(self._run("portals", "list", "--json"))["portals"]
