@@ -36,13 +36,17 @@ class Module:
         return self.version.partition(".")[0]
 
 
-@lru_cache
-def load_module(folder: Path = FOLDER) -> Module:
+def load_module() -> Module:
     """Return the widget's module, read once.
 
     Raises:
         ServerError: It is not there, or names no version.
     """
+    return _load(FOLDER)
+
+
+@lru_cache
+def _load(folder: Path) -> Module:
     try:
         text = (folder / MODULE).read_bytes()
     except OSError as exc:

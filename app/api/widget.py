@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
+from app import widget
 from app.api.notices import page
 from app.api.problems import problem
 from app.api.runtime import Runtime
 from app.records.portals import Portal
-from app.widget import FOLDER, FRAME, MODULE, load_module
+from app.widget import FRAME, MODULE, load_module
 
 YEAR = 31_536_000  # seconds
 SHORT = 300  # seconds for which a page may show an older version of the floating module
@@ -89,7 +90,7 @@ def widget_router(runtime: Runtime) -> APIRouter:
     def read_frame_script() -> Response:
         """Return the script of that page."""
         headers = {"cache-control": f"public, max-age={SHORT}"}
-        return FileResponse(FOLDER / FRAME, media_type="text/javascript", headers=headers)
+        return FileResponse(widget.FOLDER / FRAME, media_type="text/javascript", headers=headers)
 
     return router
 
