@@ -242,12 +242,11 @@ svg {
   position: fixed; inset-block-end: var(--edge); inset-inline-end: var(--edge);
   z-index: var(--citewell-z, 2147483000);
   display: flex; align-items: center; gap: 10px; max-width: calc(100vw - 2 * var(--edge));
-  min-height: 48px; padding: 0 20px 0 16px; border-radius: 24px;
+  min-height: 48px; padding-inline: 16px 20px; border-radius: 24px;
   background: var(--accent); color: var(--on-accent); font-weight: 600;
   box-shadow: 0 1px 2px rgb(12 18 40 / 18%), 0 8px 24px rgb(12 18 40 / 20%);
   transition: transform 160ms ease;
 }
-.launcher:dir(rtl) { padding: 0 16px 0 20px; }
 .launcher:hover { transform: translateY(-1px); }
 .launcher:focus-visible { outline-color: var(--ink); outline-offset: 3px; }
 .launcher span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -282,10 +281,9 @@ svg {
 @keyframes rise { from { opacity: 0; transform: translateY(10px); } }
 
 .header {
-  display: flex; align-items: center; gap: 4px; padding: 10px 10px 10px 18px; flex: none;
+  display: flex; align-items: center; gap: 4px; padding-block: 10px; padding-inline: 18px 10px; flex: none;
   border-block-end: 1px solid var(--line);
 }
-.header:dir(rtl) { padding: 10px 18px 10px 10px; }
 .title {
   flex: 1; min-width: 0; font-size: 16px; font-weight: 650; letter-spacing: -0.01em;
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
@@ -301,7 +299,7 @@ svg {
   overflow-wrap: anywhere; scrollbar-width: thin;
 }
 .messages:focus-visible { outline-offset: -3px; }
-.welcome { color: var(--soft); }
+.welcome { font-size: 19px; font-weight: 600; line-height: 1.35; letter-spacing: -0.01em; }
 .starters { display: flex; flex-direction: column; align-items: flex-start; gap: 8px; }
 .starters:not(:empty) { margin-block-start: 16px; }
 .starter {
@@ -326,23 +324,29 @@ mark { background: var(--mark); color: inherit; border-radius: 3px; padding: 1px
 }
 .chip:hover, .chip[aria-expanded="true"] { background: var(--accent); color: var(--on-accent); }
 .quote {
-  padding: 12px 14px; background: var(--shade); border-radius: 12px;
-  border-inline-start: 3px solid var(--accent); animation: rise 160ms ease;
+  padding: 12px 14px; background: var(--shade); border-radius: 12px; animation: rise 160ms ease;
+  border-inline-start: 3px solid var(--accent); border-start-start-radius: 3px;
+  border-end-start-radius: 3px;
 }
 .quote blockquote { font-size: 14px; white-space: pre-line; max-height: 200px; overflow-y: auto; }
 .quote .head { margin-block-start: 10px; font-size: 13px; font-weight: 600; line-height: 1.4; }
 .quote .date { color: var(--soft); font-size: 13px; }
 a {
-  display: inline-flex; align-items: center; gap: 6px; min-height: 24px; color: var(--accent);
-  font-size: 13px; font-weight: 600; text-decoration: none; border-radius: 4px;
+  padding-block: 4px; border-radius: 4px; color: var(--accent); font-weight: 600;
+  text-decoration: none;
 }
 a:hover { text-decoration: underline; text-underline-offset: 3px; }
-a svg, .act svg { width: 16px; height: 16px; }
-.quote a { margin-block-start: 6px; }
+.act svg { width: 16px; height: 16px; }
+a svg {
+  display: inline-block; width: 14px; height: 14px; margin-inline-start: 5px; vertical-align: -2px;
+}
+.quote a { display: inline-block; margin-block-start: 4px; font-size: 13px; }
+.tail { white-space: nowrap; }
 .note { color: var(--soft); }
 .closest { list-style: none; }
-.closest li { padding-block: 4px; line-height: 1.4; font-size: 14px; }
-.closest .date { color: var(--soft); font-size: 13px; }
+.closest li { line-height: 1.4; font-size: 14px; font-weight: 600; }
+.closest li + li { margin-block-start: 10px; }
+.closest .date { display: block; color: var(--soft); font-size: 13px; font-weight: 400; }
 .acts { display: flex; gap: 2px; margin-inline-start: -7px; }
 .act {
   display: inline-flex; align-items: center; justify-content: center;
@@ -366,9 +370,9 @@ a svg, .act svg { width: 16px; height: 16px; }
 
 .composer {
   flex: none; display: flex; align-items: flex-end; gap: 8px; margin: 0 14px 14px;
-  padding: 5px 5px 5px 16px; border: 1px solid light-dark(#878f9d, #6d7585); border-radius: 24px;
+  padding-block: 5px; padding-inline: 16px 5px; border: 1px solid light-dark(#878f9d, #6d7585);
+  border-radius: 24px;
 }
-.composer:dir(rtl) { padding: 5px 16px 5px 5px; }
 .composer:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 textarea {
   flex: 1; min-width: 0; height: 36px; max-height: 132px; padding: 6px 0; resize: none; border: 0;
@@ -823,8 +827,10 @@ async function* listen(session, asked, signal, onLost) {
         if (event.name === "done" || event.name === "error") return;
       }
     } catch (error) {
-      if (signal.aborted || !answer) throw error;
-      if (error instanceof Failure && error.code !== "unreachable") throw error;
+      if (signal.aborted) throw error;
+      // An answer that nobody listened to for a while is given up, and is not there any more.
+      if (error.code === "missing" && answer) throw new Failure("interrupted", error.message);
+      if (error instanceof Failure && (error.code !== "unreachable" || !answer)) throw error;
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
@@ -874,11 +880,13 @@ class Turn {
     const [from, to] = span || [0, 0];
     line.append(letters.slice(0, from).join(""));
     if (from < to) line.append(make("mark", "", letters.slice(from, to).join("")));
-    line.append(letters.slice(to).join(""));
+    const [, rest, last] = /^(.*?)(\S{0,30})$/s.exec(letters.slice(to).join(""));
+    const tail = make("span", "tail", last); // a chip never stands alone on a line
     for (const citation of citations) {
       this.#sources.set(citation.number, citation);
-      line.append("\u2060", this.#chip(citation, line)); // a chip never begins a line
+      tail.append(this.#chip(citation, line));
     }
+    line.append(rest, tail);
     this.#told.push(text + citations.map(({ number }) => ` [${number}]`).join(""));
     this.#add(line);
   }
@@ -911,9 +919,12 @@ class Turn {
     const words = this.#words;
     if (outcome === "partial") this.note(words.partial);
     if (outcome === "not_found") {
-      this.note(closest.length ? `${words.none} ${words.closest}` : words.none);
+      this.#add(make("p", "sentence", words.none));
       this.#told.push(words.none);
-      if (closest.length) this.#add(this.#list(closest));
+      if (closest.length) {
+        this.note(words.closest);
+        this.#add(this.#list(closest));
+      }
     }
     const copy = iconButton("act", "copy", words.copy, () => this.#copy(copy));
     const [up, down] = ["helpful", "unhelpful"].map((verdict, index) => {
@@ -1461,7 +1472,7 @@ export class CitewellChat extends HTMLElement {
     const question = written.trim();
     if (!question || this.#asking) return;
     if (!navigator.onLine) return this.#say(this.#words.offline, true);
-    const { input, live } = this.#nodes;
+    const { input, live, messages } = this.#nodes;
     const asking = (this.#asking = new AbortController());
     const { signal } = asking;
     const context = this.#context();
@@ -1475,14 +1486,19 @@ export class CitewellChat extends HTMLElement {
     live.replaceChildren();
     const turn = this.#turn(question);
     this.#tell(this.#words.searching);
-    this.#scroll(true);
+    this.#scroll();
     try {
-      const asked = {
-        question,
-        conversation_id: await this.#conversationOf(question, signal),
-        ...(context && { context }),
-      };
-      await this.#hear(turn, asked, signal);
+      await this.#session.begin();
+      messages.style.visibility = "";
+      const asked = { question, ...(context && { context }) };
+      const known = this.#conversation;
+      try {
+        await this.#hear(turn, asked, signal);
+      } catch (error) {
+        if (error.code !== "missing" || !known) throw error;
+        this.#conversation = null; // it was deleted, or was a stranger's whose session has ended
+        await this.#hear(turn, asked, signal);
+      }
     } catch (error) {
       if (!this.#life || this.#asking !== asking) return; // gone, or another user's turn
       if (signal.aborted) turn.note(this.#words.stopped);
@@ -1503,13 +1519,15 @@ export class CitewellChat extends HTMLElement {
       signal,
     });
     this.#conversation = (await reply.json()).id;
-    this.#memory.write({ user: this.#session.user, conversation: this.#conversation });
+    const { user } = this.#session;
+    if (user) this.#memory.write({ user, conversation: this.#conversation }); // strangers' ends
     return this.#conversation;
   }
 
   async #hear(turn, asked, signal) {
     const onLost = () => this.#say(navigator.onLine ? this.#words.lost : this.#words.offline, true);
-    for await (const { name, data } of listen(this.#session, asked, signal, onLost)) {
+    const whole = { ...asked, conversation_id: await this.#conversationOf(asked.question, signal) };
+    for await (const { name, data } of listen(this.#session, whole, signal, onLost)) {
       const wasLow = this.#isLow;
       this.#hush();
       if (name === "start") turn.answerId = data.answer_id;
