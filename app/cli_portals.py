@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from app.options import DataDirOption, JsonOption
-from app.session import run
+from app.session import open_session, run, status
 from vectorstore.errors import SettingsError
 
 portals_app = typer.Typer(no_args_is_help=True, help="Add, list, check and remove portals.")
@@ -168,6 +169,49 @@ def portals_remove(
 ) -> None:
     """Remove a portal and end its users' sessions."""
     _print(run("remove_portal", portal=portal), as_json, lambda gone: f"Removed {gone['name']}")
+
+
+@portals_app.command("check")
+def portals_check(
+    url: Annotated[str, typer.Argument(help="A page of the portal's, http(s)://….")],
+    portal: Annotated[
+        str | None, typer.Option("--portal", help="Its name. [what the page states]")
+    ] = None,
+    token_url: Annotated[
+        str | None,
+        typer.Option("--token-url", help="Where its backend answers with a token. [the page's]"),
+    ] = None,
+    cookie: Annotated[
+        str | None,
+        typer.Option("--cookie", help="NAME=VALUE of somebody who is logged in to the portal."),
+    ] = None,
+    as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Look at a portal's page from here and say what keeps the widget from working."""
+    if not url.startswith(("http://", "https://")):
+        msg = f"{url!r} is no page. Write https://HOST/PATH."
+        raise SettingsError(msg)
+    from app.portal_check import Service, check_portal
+
+    with open_session() as session:
+
+        def read_token(token: str) -> dict[str, Any]:
+            read: dict[str, Any] = session.execute("read_token", {"token": token}, lambda _: None)
+            return read
+
+        service = Service(session.execute("portal_facts", {}, lambda _: None), read_token)
+        with status("Looking at the page"):
+            found = [asdict(each) for each in check_portal(url, service, portal, token_url, cookie)]
+    _print({"url": url, "checks": found}, as_json, _checks_text)
+    if any(each["state"] == "wrong" for each in found):
+        raise typer.Exit(1)
+
+
+def _checks_text(result: dict[str, Any]) -> str:
+    return "\n".join(
+        f"{each['state']:<12} {each['check']}: {each['detail']}" for each in result["checks"]
+    )
 
 
 @widget_app.command("snippet")

@@ -9,8 +9,8 @@ from app.api.portal_tokens import PortalTokens
 from app.identity import LOCAL
 from app.portals import PortalAdmin
 from app.service import Service
-from app.widget import load_module, snippet
-from vectorstore.errors import SettingsError
+from app.widget import load_module, module_url, snippet
+from vectorstore.errors import SettingsError, UnauthenticatedError
 
 
 def _note(service: Service, action: str, target: str) -> None:
@@ -48,7 +48,6 @@ def _remove(service: Service, _: object, sent: Json) -> Json:
 def _snippet(service: Service, _: object, sent: Json) -> Json:
     portal = service.records.portals.find(sent["portal"])
     module = load_module()
-    base = (service.settings.public_url or service.settings.public_origin).rstrip("/")
     attributes = {"portal": portal.name, **sent["attributes"]}
     if not portal.is_public:
         attributes.setdefault("token-url", sent["token_url"])
@@ -56,8 +55,36 @@ def _snippet(service: Service, _: object, sent: Json) -> Json:
         "portal": portal.name,
         "version": module.version,
         "integrity": module.integrity,
-        "snippet": snippet(base, module, attributes, sent["floating"]),
+        "snippet": snippet(_base(service), module, attributes, sent["floating"]),
     }
+
+
+def _facts(service: Service, _: object, __: Json) -> Json:
+    """What a check of a portal's page compares it with."""
+    module = load_module()
+    base = _base(service)
+    return {
+        "auth": service.settings.auth,
+        "base": base,
+        "origin": service.settings.public_origin,
+        "module_url": module_url(base, module),
+        "floating_url": module_url(base, module, is_floating=True),
+        "integrity": module.integrity,
+        "portals": PortalAdmin(service).all(),
+    }
+
+
+def _read_token(service: Service, _: object, sent: Json) -> Json:
+    """A token's claims without using it up; `error` where it would be refused."""
+    try:
+        claims = PortalTokens(service.settings).read(sent["token"], service.records)
+    except UnauthenticatedError as exc:
+        return {"error": str(exc)}
+    return {"portal": claims.portal.name, "origin": claims.origin, "groups": list(claims.groups)}
+
+
+def _base(service: Service) -> str:
+    return (service.settings.public_url or service.settings.public_origin).rstrip("/")
 
 
 def _token(service: Service, _: object, sent: Json) -> Json:
@@ -79,4 +106,6 @@ COMMANDS: Final = {
     "remove_portal": _remove,
     "widget_snippet": _snippet,
     "widget_token": _token,
+    "portal_facts": _facts,
+    "read_token": _read_token,
 }

@@ -385,6 +385,23 @@ def test_the_page_of_a_question_is_kept_and_changes_nothing(api: Api, portal: Po
     assert [each["context"] for each in kept] == [None, PAGE]
 
 
+def test_no_log_holds_the_page_or_a_token(
+    api: Api, portal: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is logged of a session and its questions, neither tokens nor the page are in it."""
+    caplog.set_level("DEBUG")
+    token = signed(api, portal)
+    reply = begin(api, token=token)
+    client = user_of(api, reply)
+    asked = {"question": "When did the harbour bridge open?", "context": PAGE}
+    assert client.post("/api/v1/answers", json=asked).status_code == 200
+    begin(api, token=token)  # refused
+    assert "app.answers" in {record.name for record in caplog.records}, "answers are logged"
+    told = "\n".join(str(vars(record)) for record in caplog.records)
+    for secret in (token, reply.json()["access_token"], "/leave", "tunnel tunnel", "harbour"):
+        assert secret not in told
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
