@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from app.identity import NOBODY, Identity
 from app.view import View
 from app.web.gate import Gate
 from app.web.markup import AnswerMarkup, notice_markup, question_markup
+from app.web.stoppable import stoppable
 from vectorstore.errors import CitewellError
 from vectorstore.retriever import MAX_QUERY
 
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 Update = tuple[Any, list[Message]]  # of the composer and of the conversation
+Updates = AsyncGenerator[Update, None]
 
 STATIC = Path(__file__).parent / "static"
 AT_ONCE = 4  # questions answered at the same time; one encodes while another is retrieved
@@ -73,14 +76,20 @@ def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
 
 def build_chat(runtime: Runtime) -> gr.Blocks:
     """Return the page; questions wait for the service that `runtime` is starting."""
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="chat")
 
-    def respond(question: str, history: list[Message], request: gr.Request) -> Iterator[Update]:
-        yield from answer_stream(runtime, identity_of(request), question, history)
+    def answer(question: str, history: list[Message], request: gr.Request) -> Updates:
+        return stoppable(pool, answer_stream(runtime, identity_of(request), question, history))
 
-    def respond_to_example(
+    async def respond(question: str, history: list[Message], request: gr.Request) -> Updates:
+        async for update in answer(question, history, request):
+            yield update
+
+    async def respond_to_example(
         event: gr.SelectData, history: list[Message], request: gr.Request
-    ) -> Iterator[Update]:
-        yield from answer_stream(runtime, identity_of(request), event.value["text"], history)
+    ) -> Updates:
+        async for update in answer(event.value["text"], history, request):
+            yield update
 
     page: gr.Blocks
     with gr.Blocks(title="Citewell", analytics_enabled=False) as page:
@@ -118,14 +127,11 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
         }
         asked = composer.submit(respond, inputs=[composer, chatbot], **shared)
         picked = chatbot.example_select(respond_to_example, inputs=chatbot, **shared)
-        composer.stop(
-            _idle,
-            outputs=composer,
-            cancels=[asked, picked],
-            concurrency_limit=AT_ONCE,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        composer.stop(None, cancels=[asked, picked], api_visibility="private")
+        # The page passes over a question while it holds the one before for unanswered, so the
+        # composer must not come back before the answer is cancelled: that is when it "fails".
+        for answering in (asked, picked):
+            answering.failure(_idle, **(shared | {"outputs": composer}))
     page.queue(max_size=WAITING)
     return page
 
@@ -147,7 +153,7 @@ def identity_of(request: gr.Request) -> Identity:
 
 def answer_stream(
     runtime: Runtime, identity: Identity, question: str, history: list[Message]
-) -> Iterator[Update]:
+) -> Generator[Update, None, None]:
     """Yield the composer and the conversation as the answer grows, and keep the answer.
 
     The composer is emptied at once and shows a stop button until the answer is whole.
@@ -167,10 +173,10 @@ def answer_stream(
         events: list[Event] = []
         for event in View(service, identity).ask(question):
             events.append(event)
-            if isinstance(event, Done):
-                _keep(service, identity, events)
             if answer.add(event):
                 yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
+            if isinstance(event, Done):  # what was stopped meanwhile does not come here
+                _keep(service, identity, events)
     except CitewellError as exc:
         answer.fail(str(exc))
     except Exception:  # the reader must get the composer back, the operator the reason

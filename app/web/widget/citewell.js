@@ -1141,8 +1141,8 @@ export class CitewellChat extends HTMLElement {
     if (!session) return;
     this.#draft = "";
     this.#forget();
-    this.#memory.clear();
     this.close();
+    this.#memory.clear();
     await session.end();
   }
 
@@ -1281,7 +1281,7 @@ export class CitewellChat extends HTMLElement {
     const header = make("div", "header");
     header.append(
       make("div", "title", this.#label, { dir: "auto" }),
-      iconButton("tool", "fresh", words.fresh, () => this.#renew()),
+      iconButton("tool", "fresh", words.fresh, () => this.#startOver()),
     );
     if (!this.#isInline)
       header.append(iconButton("tool", "close", words.close, () => this.close()));
@@ -1446,7 +1446,7 @@ export class CitewellChat extends HTMLElement {
   }
 
   /** Begin another conversation. */
-  #renew() {
+  #startOver() {
     this.#forget();
     this.#memory.write({ conversation: null });
     this.#nodes.input.focus();

@@ -395,7 +395,8 @@ def test_a_client_that_leaves_stops_its_answer(
 def test_the_server_has_the_models(server: Server) -> None:
     """`citewell serve` answers under /v1 beside the chat."""
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
-        assert [model.id for model in client.models.list()] == ["citewell", "citewell/articles"]
+        known = {model.id for model in client.models.list()}
+        assert known >= {"citewell", "citewell/articles"}  # other tests may have added some
         question: Any = [{"role": "user", "content": "How many tree species are there on Earth?"}]
         reply = client.chat.completions.create(model="citewell/articles", messages=question)
     assert "73,000" in (reply.choices[0].message.content or "")

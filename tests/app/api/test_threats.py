@@ -30,9 +30,7 @@ def portal(api: Api) -> Portal:
 def test_a_portals_user_may_only_ask_and_search(api: Api, portal: Portal) -> None:
     """Whatever takes another right is refused to them, route by route."""
     client = user(api, portal, groups=["build"])
-    others = [
-        route for route, rights in NEEDS.items() if rights and not rights & {"ask", "search"}
-    ]
+    others = [route for route, rights in NEEDS.items() if rights and not rights & {"ask", "search"}]
     assert len(others) > 10
     for method, path in others:
         assert call(client, method, path) == 403, f"{method} {path}"

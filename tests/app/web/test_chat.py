@@ -83,7 +83,17 @@ def test_a_stopped_answer_is_not_kept(runtime: Runtime) -> None:
     reader = Identity("user:hasty", {"ask": None})
     stream = answer_stream(runtime, reader, QUESTION, [])
     next(stream)
-    stream.close()  # type: ignore[attr-defined] # it is a generator
+    stream.close()
+    assert runtime.service().records.conversations.of_owner(reader.subject) == []
+
+
+def test_a_refusal_that_was_stopped_is_not_kept(runtime: Runtime) -> None:
+    """A reader who leaves while it turns out that there is no answer leaves no trace either."""
+    reader = Identity("user:hastier", {"ask": None})
+    stream = answer_stream(runtime, reader, "How do I reset my VPN password?", [])
+    shown = next(each for each in stream if len(each[1]) == 2)
+    assert "The articles do not say" in shown[1][-1]["content"]
+    stream.close()
     assert runtime.service().records.conversations.of_owner(reader.subject) == []
 
 

@@ -222,7 +222,7 @@ class Portal:
 
         def show(request: Request) -> Response:
             nonce = secrets.token_urlsafe(12)
-            html, css = self.pages.get(request.url.path, ("", ""))
+            html, _css = self.pages.get(request.url.path, ("", ""))
             if request.url.path == "/page.css":
                 referred = httpx.URL(request.headers.get("referer", "")).path
                 return Response(self.pages.get(referred, ("", ""))[1], media_type="text/css")

@@ -193,7 +193,9 @@ def test_sentences_are_announced(page: Page, portal: Portal) -> None:
     sentences = answer.locator(".sentence").all_inner_texts()
     assert told[0] == "Searching the articles …"
     assert len(told) == 1 + len(sentences)
-    assert all(sentence.startswith(heard) for heard, sentence in zip(told[1:], sentences))
+    assert all(
+        sentence.startswith(heard) for heard, sentence in zip(told[1:], sentences, strict=False)
+    )
 
 
 def test_hostile_text_stays_text(page: Page, portal: Portal) -> None:
