@@ -69,7 +69,7 @@ def serving_known(folder: Path) -> Iterator[tuple[Runtime, str]]:
             secret=SECRET,
             oidc_issuer=issuer,
             oidc_client_id="citewell",
-            oidc_client_secret="hush",
+            oidc_client_secret="hush",  # noqa: S106 (of a mock)
         ) as served:
             yield served
 
