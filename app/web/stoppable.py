@@ -20,10 +20,14 @@ async def stoppable(
     a step that was begun is finished by its thread, which then closes `steps`.
     """
     context = copy_context()
+
+    def advance() -> Made | None:
+        return context.run(lambda: next(steps, None))
+
     step: Future[Made | None] | None = None
     try:
         while True:
-            step = pool.submit(context.run, next, steps, None)
+            step = pool.submit(advance)
             made = await asyncio.wrap_future(step)
             if made is None:
                 return
