@@ -29,7 +29,7 @@ class World:
     portal: Portal
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The service with the portals `hr`, `it` and the public `open`, and the site of all three."""
     folder = tmp_path_factory.mktemp("widget")
@@ -83,7 +83,7 @@ def front(world: World) -> Front:
     return world.front
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # no longer: Playwright's loop would run under other tests
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, to which the hosts are this machine; third-party storage is blocked."""
     rules = ", ".join(f"MAP {host} 127.0.0.1" for host in HOSTS)
