@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from vectorstore.lexical import STOP_WORDS, analyze
 
@@ -104,6 +105,12 @@ def expected_kind(question: str) -> str:
     return "other"
 
 
+@lru_cache(maxsize=20_000)
+def _terms(word: str) -> tuple[str, ...]:
+    """Return the index's terms of one word; the same few thousand come again and again."""
+    return tuple(analyze(word))
+
+
 class SpanFinder:
     """Finds the words of a sentence that answer one question."""
 
@@ -118,20 +125,24 @@ class SpanFinder:
         Of several candidates the one nearest to the question's own words wins; words that
         the question has already are no answer.
         """
-        words = [(m.start(), m.end(), analyze(m.group())) for m in _WORD.finditer(sentence)]
-        anchors = [
-            ((start + end) / 2, max(self._weights.get(term, 0.0) for term in terms))
-            for start, end, terms in words
-            if any(term in self._weights for term in terms)
-        ]
-        best: tuple[float, Span] | None = None
-        for start, end in self._candidates(sentence):
-            middle = (start + end) / 2
+        candidates = list(self._candidates(sentence))
+        if len(candidates) < 2:
+            return candidates[0] if candidates else None
+        anchors = list(self._anchors(sentence))
+
+        def pull(candidate: Span) -> float:
             # Each of the question's words pulls with its weight, less so from farther away.
-            pull = sum(weight / (20 + abs(middle - at)) for at, weight in anchors)
-            if best is None or pull > best[0]:
-                best = (pull, (start, end))
-        return best[1] if best else None
+            middle = sum(candidate) / 2
+            return sum(weight / (20 + abs(middle - at)) for at, weight in anchors)
+
+        return max(candidates, key=pull)
+
+    def _anchors(self, sentence: str) -> Iterator[tuple[float, float]]:
+        """Yield where the question's words stand in the sentence, and their weights."""
+        for match in _WORD.finditer(sentence):
+            known = [self._weights[t] for t in _terms(match.group()) if t in self._weights]
+            if known:
+                yield (match.start() + match.end()) / 2, max(known)
 
     def _candidates(self, sentence: str) -> Iterator[Span]:
         if self.kind not in _PATTERNS:
@@ -140,8 +151,7 @@ class SpanFinder:
             name = "name" if "name" in match.re.groupindex else 0
             start, end = match.span(name)
             text = match.group(name)
-            terms = set(analyze(text))
-            new = terms - self._asked - _EMPTY
+            new = set(analyze(text)) - self._asked - _EMPTY
             if not new or (self.kind == "person" and _is_sentence_start(sentence, start, text)):
                 continue
             yield start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())

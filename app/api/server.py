@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
+TURN = 0.0005  # seconds that a thread keeps Python's lock while others want it: 5 ms is its default
 GRACE = 3  # seconds that open streams are given at the end
 
 STARTING = """<!doctype html><html lang="en"><meta charset="utf-8">
@@ -144,6 +145,7 @@ def run(settings: Settings) -> None:
         ServerError: The port is taken, or the service could not be started.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    sys.setswitchinterval(TURN)
     listener = bind(settings.host, settings.port)
     # where any free port was asked for, it is known now: tokens are made out to our address
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})

@@ -137,9 +137,9 @@ def test_a_portals_user_asks_its_collections(api: Api, portal: Portal) -> None:
         ({"jti": None}, "token-invalid"),
         ({"aud": "https://elsewhere.example"}, "token-audience"),
         ({"aud": "citewell"}, "token-audience"),
-        ({"iat": time.time() - 200, "exp": time.time() - 140}, "token-expired"),
-        ({"iat": time.time() + 600, "exp": time.time() + 660}, "token-clock"),
-        ({"exp": time.time() + 3600}, "token-long"),
+        ({"iat": lambda now: now - 200, "exp": lambda now: now - 140}, "token-expired"),
+        ({"iat": lambda now: now + 600, "exp": lambda now: now + 660}, "token-clock"),
+        ({"exp": lambda now: now + 3600}, "token-long"),
         ({"origin": "https://evil.example"}, "token-origin"),
     ],
 )
@@ -147,7 +147,9 @@ def test_a_refusal_says_its_code(
     api: Api, portal: Portal, changed: dict[str, Any], code: str
 ) -> None:
     """Each way in which a token can be wrong has the code that the widget acts on."""
-    refused = begin(api, token=signed(api, portal, **changed))
+    now = time.time()
+    claims = {name: value(now) if callable(value) else value for name, value in changed.items()}
+    refused = begin(api, token=signed(api, portal, **claims))
     assert (refused.status_code, code_of(refused)) == (401, code)
     assert begin(api, token=signed(api, portal)).status_code == 201
 
