@@ -20,7 +20,7 @@ from vectorstore.errors import BusyError, CitewellError
 
 logger = logging.getLogger(__name__)
 
-WORKERS = 8  # one encodes a batch of what the others have been asked
+WORKERS = 4  # one encodes a batch of what the others were asked; more keep the lock from the loop
 HEARTBEAT = 15.0  # seconds of silence after which a stream says that it is alive
 PATIENCE = 5.0  # seconds without a listener after which an answer is given up
 KEPT = 60.0  # seconds for which a finished stream can be resumed from memory
@@ -113,6 +113,16 @@ class Desk:
         """How many answers are being made or waited for."""
         return self._open.total()
 
+    def refuse_if_full(self) -> None:
+        """Refuse a question before anything is known of it.
+
+        Raises:
+            BusyError: As many are being answered and wait as may.
+        """
+        if self.load >= self._waiting + WORKERS:
+            msg = "Too many questions are waiting. Ask again in a moment."
+            raise BusyError(msg, overloaded=True)
+
     def admit(self, owner: str) -> None:
         """Take a place for an owner; `begin` gives it back.
 
@@ -120,9 +130,7 @@ class Desk:
             BusyError: The owner has too many answers open, or everybody together has.
         """
         with self._lock:
-            if self._open.total() >= self._waiting + WORKERS:
-                msg = "Too many questions are waiting. Ask again in a moment."
-                raise BusyError(msg, overloaded=True)
+            self.refuse_if_full()
             if owner != LOCAL.subject and self._open[owner] >= self._streams:
                 msg = f"You have {self._streams} answers open already. Wait for one of them."
                 raise BusyError(msg)
@@ -198,9 +206,12 @@ class Desk:
         work.answer_id = answer_id
         now = time.monotonic()
         with self._lock:
-            for old, known in list(self._works.items()):
-                if known.is_done and now - known.ended > KEPT:
-                    del self._works[old]
+            while self._works:  # the oldest first
+                oldest = next(iter(self._works))
+                known = self._works[oldest]
+                if not known.is_done or now - known.ended <= KEPT:
+                    break
+                del self._works[oldest]
             self._works[answer_id] = work
 
     def close(self) -> None:

@@ -156,7 +156,7 @@ def run(settings: Settings) -> None:
         settings,
         runtime.access.identify,
         runtime.is_portal,
-        runtime.limits.admit_address,
+        runtime.admit,
         runtime.sight.refused,
     )
     runtime.sight.log()

@@ -203,6 +203,8 @@ def test_too_many_questions_are_refused_at_once(limited: Api) -> None:
     assert full.value.overloaded
     refused = limited.client("ask").post("/api/v1/answers", json={"question": "When?"})
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    unread = limited.client("ask").post("/api/v1/answers", content=b"not even JSON")
+    assert unread.status_code == 503, "it is refused before it is read"
     for number in range(room):
         desk.leave(f"user {number}")
     assert client_of(limited.runtime).get("/api/v1/openapi.json").status_code == 200

@@ -23,6 +23,7 @@ from app.api.access import Access
 from app.api.guard import Guard
 from app.api.openai import openai_router
 from app.api.problems import handle_problems
+from app.api.desk import WORKERS
 from app.api.runtime import Runtime
 from app.links import citation_link
 from app.settings import Settings
@@ -300,7 +301,7 @@ def test_too_many_at_once_are_refused(connect: Connect, runtime: Runtime, stream
 
 def test_an_overload_is_the_services_own(connect: Connect, runtime: Runtime) -> None:
     """When everybody together asks too much, the reply is 503 with Retry-After."""
-    for number in range(runtime.settings.waiting + 8):
+    for number in range(runtime.settings.waiting + WORKERS):
         runtime.desk.admit(f"user:{number}")
     with pytest.raises(openai.InternalServerError) as raised:
         connect().chat.completions.create(model="citewell", messages=asked())
