@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
 
@@ -142,6 +143,19 @@ class Desk:
             self._open[owner] -= 1
             if not self._open[owner]:
                 del self._open[owner]
+
+    @contextmanager
+    def place(self, owner: str) -> Iterator[None]:
+        """Hold a place for an owner whose answer is made elsewhere.
+
+        Raises:
+            BusyError: As `admit`.
+        """
+        self.admit(owner)
+        try:
+            yield
+        finally:
+            self.leave(owner)
 
     def begin(self, owner: str, ask: Callable[[], Iterator[Event]], keep: Keep) -> Work:
         """Have a question answered whose owner was admitted; called on the event loop."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +24,7 @@ from app.api.protocol import KEEP_ALIVE, Network, careful
 from app.api.runtime import Runtime
 from app.control import control_app, listen
 from app.sight.watch import Watch
-from vectorstore.errors import ServerError
+from vectorstore.errors import CitewellError, ServerError
 from vectorstore.lock import acquire_lock
 
 if TYPE_CHECKING:
@@ -183,8 +185,15 @@ def run(settings: Settings) -> None:
         front.attach(build(runtime))
         _say(f"Citewell is at http://{settings.host}:{listener.getsockname()[1]}")
 
+    def settle() -> None:
+        """Spare the libraries' objects from collections: one of all stops us for half a second."""
+        with suppress(CitewellError):
+            runtime.service()
+            gc.freeze()
+
     _say("Starting Citewell …")
     commands.start()
+    threading.Thread(target=settle, name="settle", daemon=True).start()
     runtime.start(build_page, stop)
     try:
         server.run(sockets=[listener])

@@ -20,10 +20,10 @@ from pydantic import SecretStr
 from app.answering.answer import Degraded, SentenceReleased, Started
 from app.answering.wire import citation_json
 from app.api.access import Access
+from app.api.desk import WORKERS
 from app.api.guard import Guard
 from app.api.openai import openai_router
 from app.api.problems import handle_problems
-from app.api.desk import WORKERS
 from app.api.runtime import Runtime
 from app.links import citation_link
 from app.settings import Settings
