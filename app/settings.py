@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     )
     streams: int = Field(default=8, ge=1, description="Answers one user may stream at once.")
     waiting: int = Field(
-        default=32, ge=1, description="Questions that may wait; later ones are refused at once."
+        default=40, ge=1, description="Questions that may wait; later ones are refused at once."
     )
     max_body: int = Field(
         default=1_000_000, ge=1_000, description="Bytes of a request that is no upload."
