@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli_access import grants_app, keys_app, portals_app
+from app.cli_eval import evaluate
 from app.cli_sight import audit, feedback_app, stats_app, users_app
 from app.cli_upkeep import upkeep_app
 from app.options import (
@@ -54,6 +55,7 @@ app.add_typer(stats_app, name="stats")
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(users_app, name="users")
 app.command()(audit)
+app.command("eval")(evaluate)
 
 
 def _print_version(wanted: bool) -> None:

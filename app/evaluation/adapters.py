@@ -155,7 +155,9 @@ def scifact_sets(folder: Path) -> Iterator[QuestionSet]:
 def multihop_sets(folder: Path) -> Iterator[QuestionSet]:
     """Yield MultiHop-RAG over its pool of evidence sentences, null queries included."""
     records = tuple(
-        Record(row["fact_id"], row["title"], row["fact"], published=row["published_at"][:10])
+        Record(
+            row["fact_id"], row["title"], row["fact"], published=(row["published_at"] or "")[:10]
+        )
         for row in read_lines(folder / "evidence_pool.jsonl")
     )
     for part, path in parts(folder, "queries.*.jsonl"):

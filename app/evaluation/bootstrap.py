@@ -52,7 +52,7 @@ class Resampler:
         shares = np.full(self.clusters, 1 / max(1, self.clusters))
         self._counts = random.multinomial(self.clusters, shares, size=draws).astype(np.float32)
 
-    def mean(self, values: Sequence[float]) -> Interval:
+    def mean(self, values: Sequence[float] | Values) -> Interval:
         """Return the mean of one value a question.
 
         Where all are 0 or all are 1 no draw differs, and the interval is Wilson's (1927), over
@@ -74,18 +74,20 @@ class Resampler:
 
         Args:
             columns: Each of shape (n,).
-            of: Maps the means, each of shape (m,), to the figure, of shape (m,).
+            of: Maps the means, each of shape (m,), to the figure, of shape (m,); NaN where it
+                has none.
         """
-        if not self.n:
-            return Interval(0, math.nan, math.nan, math.nan)
         value = float(of([np.array([column.mean()]) for column in columns])[0])
+        if math.isnan(value):
+            return Interval(self.n, math.nan, math.nan, math.nan)
         sizes = self._counts @ self._per_cluster(np.ones(self.n))
         means = [(self._counts @ self._per_cluster(column)) / sizes for column in columns]
-        low, high = np.quantile(of(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        low, high = np.nanquantile(of(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return Interval(self.n, value, float(low), float(high))
 
     def _per_cluster(self, column: Values) -> Values:
-        return np.bincount(self._codes, weights=column, minlength=self.clusters)
+        sums = np.bincount(self._codes, weights=column, minlength=self.clusters)
+        return sums.astype(np.float64)
 
     def weights(self, draw: int) -> Values:
         """Return how often each question was drawn, shape (n,)."""

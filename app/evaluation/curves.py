@@ -51,9 +51,7 @@ def area(scores: Values, right: NDArray[np.bool_], weights: Values | None = None
     return float((good * (below + bad / 2)).sum() / total)
 
 
-def area_interval(
-    scores: Sequence[float], right: Sequence[bool], resampler: Resampler
-) -> Interval:
+def area_interval(scores: Sequence[float], right: Sequence[bool], resampler: Resampler) -> Interval:
     """Return the area with its interval over the resampler's draws."""
     array, kinds = np.asarray(scores, dtype=np.float64), np.asarray(right, dtype=np.bool_)
     drawn = [area(array, kinds, resampler.weights(draw)) for draw in range(resampler.draws)]
@@ -111,7 +109,7 @@ def calibration(
     for code in range(BINS):
         inside = np.flatnonzero(codes == code)
         if len(inside):
-            share = Resampler([clusters[at] for at in inside], draws=500).mean(kinds[inside])
+            share = Resampler([clusters[int(at)] for at in inside], draws=500).mean(kinds[inside])
             low, high = code / BINS, (code + 1) / BINS
             bins.append(Bin(low, high, len(inside), float(array[inside].mean()), share))
     return bins

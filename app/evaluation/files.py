@@ -20,8 +20,10 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, Json]]:
         SettingsError: The file cannot be read, or a line is not a JSON object.
     """
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(
-            encoding="utf-8"
+        opened = (
+            gzip.open(path, "rt", encoding="utf-8")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8")
         )
         with opened as file:
             for number, line in enumerate(file, start=1):

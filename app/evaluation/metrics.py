@@ -45,8 +45,11 @@ def holds(sentences: Sequence[str], answers: Answers, any_case: bool = False) ->
     """Whether each part of the gold answer is a part of one of the sentences."""
     said = [sentence.casefold() if any_case else sentence for sentence in sentences]
     return bool(answers) and all(
-        any((spelling.casefold() if any_case else spelling) in text
-            for spelling in part for text in said)
+        any(
+            (spelling.casefold() if any_case else spelling) in text
+            for spelling in part
+            for text in said
+        )
         for part in answers
     )
 

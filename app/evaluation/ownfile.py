@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.evaluation.files import Json, numbered_lines
-from app.evaluation.sets import Answers, Question, QuestionSet
+from app.evaluation.sets import Question, QuestionSet
 from vectorstore.errors import SettingsError
 
 UNANSWERABLE = "unanswerable"  # the group of questions that the articles do not answer

@@ -29,7 +29,7 @@ class Record:
     title: str
     text: str
     place: str = ""
-    published: str | None = None
+    published: str = ""
 
     def line(self) -> bytes:
         """Return the record as a line of JSON Lines, as `ingest` reads it."""
