@@ -64,8 +64,16 @@ class Resampler:
         return self.statistic([array], lambda means: means[0])
 
     def difference(self, ours: Sequence[float], theirs: Sequence[float]) -> Interval:
-        """Return the mean difference of two values a question."""
-        return self.mean(np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64))
+        """Return the mean difference of two values in [0, 1] a question.
+
+        Where no question differs, neither does any draw: the interval then says how large a share
+        of questions could differ, either way, and not have been seen (Wilson).
+        """
+        array = np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64)
+        if self.n and not array.any():
+            most = _wilson(0.0, self.clusters, self.n).high
+            return Interval(self.n, 0.0, -most, most)
+        return self.statistic([array], lambda means: means[0])
 
     def statistic(
         self, columns: Sequence[Values], of: Callable[[list[Values]], Values]

@@ -29,6 +29,7 @@ from vectorstore.encoder import SentenceTransformerEncoder
 FOREIGN_QUESTIONS = 500  # of other sets, asked of a corpus that does not answer them
 TIMED = 100  # questions that are asked once more, to measure time
 SHARES = (0.03, 0.06)  # of the answerable ones that another threshold would refuse
+WRONGLY, RIGHTLY = "refused though answerable", "refused, unanswerable"
 TIME = "time"  # the group of latencies
 
 Ranked = Mapping[str, Sequence[Sequence[str]]]  # system -> question -> uris
@@ -124,7 +125,7 @@ def _own_scores(question: Question, told: Told) -> dict[str, float]:
             gold = question.answers[0]
             scores["marked span, exact match"] = float(any(exact_match(span, g) for g in gold))
             scores["marked span, F1"] = max(word_f1(span, g) for g in gold)
-    scores["refused"] = float(told.refused)
+    scores[WRONGLY if question.answerable else RIGHTLY] = float(told.refused)
     if told.verbatim:
         scores["quotes verbatim in the cited version"] = float(all(told.verbatim))
     if question.rejected:

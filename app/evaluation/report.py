@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.evaluation.figures import ALL, OURS, REPORTED, Figure, Row
 from app.evaluation.plots import plot_calibration, plot_curves, plot_systems
-from app.evaluation.questions import TIME
+from app.evaluation.questions import RIGHTLY, TIME, WRONGLY
 from app.evaluation.result import RunResult, SetResult
 from vectorstore.errors import SettingsError
 
@@ -128,7 +128,7 @@ def worst(rows: Sequence[Row]) -> list[Worst]:
     """
     held = "first sentence holds the answer"
     ours = [(row, row.scores.get(OURS, {})) for row in rows]
-    answered = [(row, got) for row, got in ours if got.get("refused") == 0]
+    answered = [(row, got) for row, got in ours if 0 in (got.get(WRONGLY), got.get(RIGHTLY))]
     kinds = (
         ("Answered, though nothing there answers it", [r for r, _ in answered if not r.right], -1),
         (
@@ -138,7 +138,7 @@ def worst(rows: Sequence[Row]) -> list[Worst]:
         ),
         (
             "Refused, though it can be answered",
-            [r for r, got in ours if got.get("refused") == 1 and r.right],
+            [r for r, got in ours if got.get(WRONGLY) == 1],
             1,
         ),
     )
