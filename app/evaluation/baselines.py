@@ -21,6 +21,7 @@ from app.service import Service
 from vectorstore.types import Encoder, Matrix, Vector, embedding_context
 
 CANDIDATES = 100  # of each kind, before fusion
+PEER_CANDIDATES = 50  # chunks that txtai is asked for; it takes ten times as many of each kind
 RRF_K = 60
 ALPHA = 0.5
 PEER = "txtai"
@@ -161,11 +162,10 @@ def rank_peer(plain: Plain, queries: Sequence[str], encoder: Encoder) -> list[tu
     index = Embeddings(method="external", transform=transform, hybrid=True)
     index.index(enumerate(inputs))
     try:
-        return [
-            tuple(dict.fromkeys(plain.uris[at] for at, _ in index.search(query, CANDIDATES)))[
-                :DEPTH
-            ]
-            for query in queries
-        ]
+        ranked_chunks = index.batchsearch([query.strip() for query in queries], PEER_CANDIDATES)
     finally:
         index.close()
+    return [
+        tuple(dict.fromkeys(plain.uris[int(at)] for at, _ in chunks))[:DEPTH]
+        for chunks in ranked_chunks
+    ]
