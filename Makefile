@@ -31,6 +31,7 @@ soak: $(VENV)/dev ## run the long measurements; results go to bench/results
 	$(BIN)/python bench/kills.py
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/scale.py
+	$(BIN)/python bench/serve.py
 
 bench: $(VENV)/dev ## measure speed and the demo questions
 	$(BIN)/python bench/demo.py

@@ -34,6 +34,7 @@ DOORS = {
     "typer": [
         "app/cli.py",
         "app/cli_access.py",
+        "app/cli_eval.py",
         "app/cli_portals.py",
         "app/cli_sight.py",
         "app/cli_upkeep.py",
@@ -57,6 +58,11 @@ DOORS = {
     ],
     "alembic": ["vectorstore/database.py", "vectorstore/migrations/", "app/records/migrations/"],
     "limits": ["app/api/limits.py"],
+    "ir_measures": ["app/evaluation/ranking.py"],
+    "bm25s": ["app/evaluation/baselines.py"],
+    "txtai": ["app/evaluation/baselines.py"],
+    "matplotlib": ["app/evaluation/plots.py"],
+    "jinja2": ["app/evaluation/report.py"],
     "jwt": ["app/api/portal_tokens.py"],
 }
 

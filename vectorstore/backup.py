@@ -168,6 +168,32 @@ def restore(source: Path, folder: Path, replace: bool = False, on_step: Step = i
     return manifest
 
 
+def copy_catalogue(folder: Path, target: Path) -> None:
+    """Copy a data folder's catalogue, whoever has it open, into a folder without a store.
+
+    The folder is only read. The indexes are built from the copy at its first opening.
+
+    Raises:
+        StoreError: There is no catalogue, or it cannot be read.
+    """
+    copy = target / CATALOGUE
+    try:
+        source = sqlite3.connect(f"file:{folder / CATALOGUE}?mode=ro", uri=True)
+        try:
+            written = sqlite3.connect(copy)
+            try:
+                source.backup(written)
+            finally:
+                written.close()
+        finally:
+            source.close()
+        copy.chmod(0o600)
+        _forget_indexes(copy)
+    except (OSError, sqlite3.DatabaseError) as exc:
+        msg = f"The catalogue in {folder} cannot be copied: {exc}"
+        raise StoreError(msg) from exc
+
+
 def _forget_indexes(catalogue: Path) -> None:
     """Have every index built anew: those in the folder may use the same numbers otherwise."""
     connection = sqlite3.connect(catalogue)
