@@ -176,7 +176,7 @@ def test_each_reads_what_their_group_may(
         expect(answer.locator(".quote .head")).to_contain_text(title)
         expect(answer.locator(".quote blockquote")).to_contain_text(words)
     answer = ask(page, misses[0])
-    expect(answer.locator(".sentence")).to_have_text("The articles do not answer this.")
+    expect(answer.locator(".sentence")).to_have_text("The articles do not say.")
     expect(answer.locator(".chip")).to_have_count(0)
     shown = page.locator("citewell-chat").evaluate("node => node.shadowRoot.textContent")
     assert misses[1] not in shown
