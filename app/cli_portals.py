@@ -47,6 +47,10 @@ def portals_add(
     is_public: Annotated[
         bool, typer.Option("--public", help="Whoever opens its pages may ask, without a token.")
     ] = False,
+    has_login: Annotated[
+        bool,
+        typer.Option("--login", help="In its frames, users log in at the OpenID provider."),
+    ] = False,
     welcome: Annotated[str, typer.Option("--welcome", help="What the widget says first.")] = "",
     starters: Annotated[
         list[str] | None,
@@ -71,6 +75,7 @@ def portals_add(
         "collections": collections or [],
         "groups": _groups(groups or []),
         "is_public": is_public,
+        "has_login": has_login,
         "welcome": welcome,
         "starters": starters or [],
         "limit_user": limit_user,
@@ -108,6 +113,7 @@ def _made_text(made: dict[str, Any]) -> str:
 def _line(portal: dict[str, Any]) -> str:
     algorithms = ", ".join(dict.fromkeys(key["algorithm"] for key in portal["keys"]))
     access = "public" if portal["is_public"] else algorithms
+    access += ", login" if portal["has_login"] else ""
     return (
         f"{portal['id']}  {portal['name']} ({access}) from {', '.join(portal['origins'])}: "
         f"{', '.join(portal['collections']) or 'no collections'}"

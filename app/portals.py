@@ -81,6 +81,8 @@ class PortalAdmin:
         for limit in (sent["limit_user"], sent["limit_portal"]):
             if limit is not None:
                 check_limit(limit)
+        if sent["has_login"]:
+            self._check_login(sent["is_public"])
         _check_texts(sent["welcome"], sent["starters"])
         return PortalConfig(
             origins=origins,
@@ -90,11 +92,20 @@ class PortalAdmin:
                 for group, collections in sent["groups"].items()
             },
             is_public=sent["is_public"],
+            has_login=sent["has_login"],
             welcome=sent["welcome"],
             starters=tuple(sent["starters"]),
             limit_user=sent["limit_user"],
             limit_portal=sent["limit_portal"],
         )
+
+    def _check_login(self, is_public: bool) -> None:
+        if is_public:
+            msg = "A public portal lets everybody in: leave out either --public or --login."
+            raise SettingsError(msg)
+        if self._service.settings.auth != "oidc":
+            msg = "--login needs an OpenID provider. Set CITEWELL_AUTH=oidc, or leave it out."
+            raise SettingsError(msg)
 
     def _check_key(self, public_key: str | None) -> None:
         if public_key is None:
@@ -156,6 +167,7 @@ def _portal(portal: Portal, names: Mapping[str, str]) -> dict[str, Any]:
         "collections": _named(portal.collections, names),
         "groups": {group: _named(ids, names) for group, ids in portal.groups.items()},
         "is_public": portal.is_public,
+        "has_login": portal.has_login,
         "welcome": portal.welcome,
         "starters": list(portal.starters),
         "limit_user": portal.limit_user,

@@ -17,6 +17,7 @@ from vectorstore.errors import ServerError
 FOLDER = Path(__file__).parent / "web" / "widget"
 MODULE = "citewell.js"
 FRAME = "frame.js"
+LOGIN = "login.js"
 VERSION = re.compile(r'^export const VERSION = "(\d+\.\d+\.\d+)";$', re.MULTILINE)
 NONCE = "{{nonce}}"  # what a page replaces by the nonce of its policy
 

@@ -89,6 +89,7 @@ class PortalOut(Given):
     collections: list[str]
     groups: dict[str, list[str]]
     is_public: bool
+    has_login: bool
     welcome: str
     starters: list[str]
     limit_user: str | None

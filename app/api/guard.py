@@ -49,7 +49,11 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-OWN = ("content-security-policy", "cross-origin-resource-policy")  # that a reply may have set
+OWN = (  # that a reply may have set
+    "content-security-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+)
 UPLOADS = "/api/v1/articles"
 FORM = 100_000  # bytes that a form may need around an upload
 WIDGET = "/widget/"

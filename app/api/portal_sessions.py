@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
-from app.api.portal_tokens import PortalTokens, is_text, refuse, refuse_origin, spend
+from app.api.portal_tokens import (
+    LOGIN_SUBJECT,
+    PortalTokens,
+    is_text,
+    refuse,
+    refuse_origin,
+    spend,
+)
 from app.identity import Identity
 from app.records.portals import Portal
 from app.records.records import Records
@@ -17,7 +25,7 @@ from app.settings import Settings
 from vectorstore.errors import ForbiddenError
 
 RIGHTS = ("ask", "search")
-LIFETIME = 15 * 60  # seconds that a session lasts
+LIFETIME = 15 * 60  # seconds that a session lasts which no login stands behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Begun:
     token: str
     user: str | None
     portal: Portal
+    lifetime: float = LIFETIME
 
 
 class PortalSessions:
@@ -70,8 +79,7 @@ class PortalSessions:
             claims.origin,
             is_framed=is_framed,
         )
-        user = self._settings.derive(f"user {claims.portal.id}/{claims.subject}")[:32]
-        return Begun(made, user, claims.portal)
+        return Begun(made, self._user(claims.portal, claims.subject), claims.portal)
 
     def begin_public(self, name: str, request: HTTPConnection, is_framed: bool = False) -> Begun:
         """Begin the session of a stranger in a public portal; see `begin`.
@@ -104,6 +112,34 @@ class PortalSessions:
             is_anonymous=True,
         )
         return Begun(made, None, portal)
+
+    def begin_login(self, name: str, login: str, request: HTTPConnection) -> Begun:
+        """Begin the session of who has logged in to the web chat, for a portal's frame.
+
+        It lasts as long as that login does. Its subject is none that a token can name, so that
+        a provider's names and a backend's never meet.
+
+        Args:
+            name: The portal's.
+            login: The token of the web session.
+            request: Comes from our own page, in a window that the frame has opened.
+        """
+        records = self._records()
+        own = self._own(request)
+        if request.headers.get("origin") != own:
+            refuse("token-origin", f"A login begins a session on {own} only.")
+        portal = records.portals.named(name) if is_text(name) else None
+        if portal is None or not portal.has_login or self._settings.auth != "oidc":
+            refuse("portal-unknown", f"No portal {name[:100]!r} here takes logins.")
+        session = records.sessions.find(login)
+        if session is None or session.portal is not None:
+            refuse("session-ended", "Nobody is logged in here. Log in: /login")
+        lifetime = session.expires - time.time()
+        subject = LOGIN_SUBJECT + session.subject
+        made = records.sessions.create(
+            subject, session.groups, lifetime, portal.id, is_framed=True, login=login
+        )
+        return Begun(made, self._user(portal, subject), portal, lifetime)
 
     def identify(self, token: str, request: HTTPConnection) -> Identity:
         """Return who is behind a session's token.
@@ -140,9 +176,15 @@ class PortalSessions:
         if portal is None:
             refuse("session-ended", "The portal of this session was removed.")
         is_listed = session.origin is None or session.origin in portal.origins
-        if not is_listed or (session.is_anonymous and not portal.is_public):
+        is_let_in = (portal.is_public or not session.is_anonymous) and (
+            portal.has_login or not session.has_login
+        )
+        if not is_listed or not is_let_in:
             refuse("session-ended", f"Portal {portal.name!r} was changed. Begin another session.")
         return portal, session
+
+    def _user(self, portal: Portal, subject: str) -> str:
+        return self._settings.derive(f"user {portal.id}/{subject}")[:32]
 
     def _own(self, request: HTTPConnection) -> str:
         return self._settings.origin_at(request.headers.get("host", ""))

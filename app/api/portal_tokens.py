@@ -19,6 +19,7 @@ from vectorstore.errors import UnauthenticatedError
 LIFETIME = 60  # seconds that a token may be valid at most
 LEEWAY = 30  # seconds that two machines' clocks may differ
 LONGEST_SUBJECT = 200  # characters; a longer one is refused: cut short, two could be the same
+LOGIN_SUBJECT = "login:"  # before the name of who has logged in; no token may say it
 LONGEST_TOKEN = 8_000  # characters
 NEEDED = ("iss", "aud", "sub", "iat", "exp", "jti", "origin", "portal")
 
@@ -183,10 +184,12 @@ def _check(claims: dict[str, Any], portal: Portal) -> None:
     if claims["origin"] not in portal.origins:
         refuse_origin(portal, claims["origin"])
     named = all(claims[name] and is_text(claims[name]) for name in ("sub", "jti"))
-    if not named or len(claims["sub"]) > LONGEST_SUBJECT:
+    is_taken = named and claims["sub"].startswith(LOGIN_SUBJECT)
+    if not named or is_taken or len(claims["sub"]) > LONGEST_SUBJECT:
         refuse(
             "token-invalid",
-            f"The portal's token needs a jti, and a sub of 1 to {LONGEST_SUBJECT} characters.",
+            f"The portal's token needs a jti, and a sub of 1 to {LONGEST_SUBJECT} characters "
+            f"that does not begin with {LOGIN_SUBJECT!r}.",
         )
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from app.api.models import Given, Name, Taken
 from app.api.pages import identity_of, runtime_of
-from app.api.portal_sessions import LIFETIME, Begun
+from app.api.portal_sessions import Begun
 from app.api.portal_tokens import LONGEST_TOKEN
 from app.identity import RIGHTS
 from vectorstore.errors import ForbiddenError
@@ -20,17 +20,22 @@ sessions_router = APIRouter(prefix="/api/v1", tags=["sessions"])
 class SessionIn(Taken):
     """A token that a portal's backend signed or, for a public portal, the portal's name.
 
-    `frame` says that our own page asks, in a frame of the portal's.
+    `frame` says that our own page asks, in a frame of the portal's; `login`, that it asks for who
+    has logged in to the web chat.
     """
 
     token: Annotated[str, Field(max_length=LONGEST_TOKEN)] | None = None
     portal: Name | None = None
     frame: bool = False
+    login: bool = False
 
     @model_validator(mode="after")
     def _one_of_both(self) -> SessionIn:
         if (self.token is None) == (self.portal is None):
             msg = "Give either a token or the name of a public portal."
+            raise ValueError(msg)
+        if self.login and self.portal is None:
+            msg = "A login names its portal."
             raise ValueError(msg)
         return self
 
@@ -62,7 +67,11 @@ class SessionOut(Given):
 def begin_session(request: Request, response: Response, asked: SessionIn) -> dict[str, Any]:
     """Exchange a token that a portal's backend signed for a session; strangers need none."""
     response.headers["cache-control"] = "no-store"
-    portals = runtime_of(request).access.portals
+    access = runtime_of(request).access
+    portals = access.portals
+    if asked.login:
+        login = request.cookies.get(access.cookie, "")
+        return _told(portals.begin_login(asked.portal or "", login, request))
     if asked.token is not None:
         return _told(portals.begin(asked.token, request, asked.frame))
     return _told(portals.begin_public(asked.portal or "", request, asked.frame))
@@ -85,7 +94,7 @@ def _told(begun: Begun) -> dict[str, Any]:
     return {
         "access_token": begun.token,
         "token_type": "Bearer",
-        "expires_in": LIFETIME,
+        "expires_in": int(begun.lifetime),
         "user": begun.user,
         "portal": {
             "name": portal.name,

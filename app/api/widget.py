@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from html import escape
 
 from fastapi import APIRouter, Request
@@ -10,11 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from app import widget
-from app.api.notices import page
+from app.api.notices import LINKED, page
 from app.api.problems import problem
 from app.api.runtime import Runtime
 from app.records.portals import Portal
-from app.widget import FRAME, MODULE, load_module
+from app.widget import FRAME, LOGIN, MODULE, load_module
 
 READ = ["GET", "HEAD"]
 YEAR = 31_536_000  # seconds
@@ -37,10 +38,26 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name} – Citewell</title>
 <script type="module" src="{module}"></script>
-<script type="module" src="{frame}" data-origins="{origins}" data-public="{public}"></script>
+<script type="module" src="{frame}" data-origins="{origins}" data-access="{access}"></script>
 </head>
 <body>
 <citewell-chat portal="{name}" mode="panel" frame></citewell-chat>
+</body>
+</html>
+"""
+
+
+LOGIN_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Logging in – Citewell</title>
+<script type="module" src="{script}" data-portal="{name}" data-login="{login}"></script>
+</head>
+<body>
+<p role="status">You are being logged in …</p>
 </body>
 </html>
 """
@@ -87,12 +104,18 @@ def widget_router(runtime: Runtime) -> APIRouter:
             )
         return _frame(found)
 
-    @router.api_route(f"/{FRAME}", methods=READ)
-    def read_frame_script() -> Response:
-        """Return the script of that page."""
-        headers = {"cache-control": f"public, max-age={SHORT}"}
-        return FileResponse(widget.FOLDER / FRAME, media_type="text/javascript", headers=headers)
+    @router.api_route("/login", methods=READ)
+    async def read_login(portal: str = "") -> Response:
+        """Return the page of the window in which a frame's reader logs in."""
+        records = (await run_in_threadpool(runtime.service)).records
+        found = await run_in_threadpool(records.portals.named, portal)
+        if found is None or not found.has_login:
+            text = f"No portal {portal[:100]!r} here takes logins. See: citewell portals list"
+            return page(404, "Nobody logs in here", text)
+        return _login(found, f"{runtime.settings.public_path}/login")
 
+    for name in (FRAME, LOGIN):
+        router.add_api_route(f"/{name}", partial(_script, name), methods=READ)
     return router
 
 
@@ -103,7 +126,7 @@ def _frame(portal: Portal) -> Response:
         module=escape(f"{load_module().version}/{MODULE}"),
         frame=FRAME,
         origins=escape(json.dumps(portal.origins)),
-        public=json.dumps(portal.is_public),
+        access="login" if portal.has_login else "public" if portal.is_public else "token",
     )
     headers = {
         "content-security-policy": policy,
@@ -113,6 +136,18 @@ def _frame(portal: Portal) -> Response:
         "cache-control": "no-store",
     }
     return Response(html, headers=headers, media_type="text/html")
+
+
+def _login(portal: Portal, login: str) -> Response:
+    html = LOGIN_PAGE.format(script=LOGIN, name=escape(portal.name), login=escape(login))
+    policy = "; ".join((*POLICY, "frame-ancestors 'none'"))
+    headers = {"content-security-policy": policy, "cache-control": "no-store", **LINKED}
+    return Response(html, headers=headers, media_type="text/html")
+
+
+def _script(name: str) -> Response:
+    headers = {"cache-control": f"public, max-age={SHORT}"}
+    return FileResponse(widget.FOLDER / name, media_type="text/javascript", headers=headers)
 
 
 def _takes_gzip(accepted: str) -> bool:

@@ -46,7 +46,8 @@ class PortalConfig:
     """What an administrator decides of a portal.
 
     All its users see `collections`, by id, and a group's further ones; from pages of `origins`.
-    A public one lets in whoever opens such a page. `limit_user` and `limit_portal` stand in
+    A public one lets in whoever opens such a page; one with a login, in its frames, whoever logs
+    in at the provider. `limit_user` and `limit_portal` stand in
     place of the settings of that name.
     """
 
@@ -54,6 +55,7 @@ class PortalConfig:
     collections: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_public: bool = False
+    has_login: bool = False
     welcome: str = ""
     starters: tuple[str, ...] = ()
     limit_user: str | None = None
@@ -208,6 +210,7 @@ def _values(config: PortalConfig) -> dict[str, Any]:
         "collections": json.dumps(config.collections),
         "groups": json.dumps(dict(config.groups)),
         "is_public": config.is_public,
+        "has_login": config.has_login,
         "welcome": config.welcome,
         "starters": json.dumps(config.starters),
         "limit_user": config.limit_user,
@@ -225,6 +228,7 @@ def _portal(row: Any, keys: list[PortalKey]) -> Portal:  # noqa: ANN401 (a row o
         collections=tuple(json.loads(row.collections)),
         groups={name: tuple(ids) for name, ids in json.loads(row.groups).items()},
         is_public=row.is_public,
+        has_login=row.has_login,
         welcome=row.welcome,
         starters=tuple(json.loads(row.starters)),
         limit_user=row.limit_user,

@@ -95,6 +95,7 @@ portals = Table(
     Column("created", Float, nullable=False),
     Column("groups", Text, nullable=False, server_default="{}"),  # JSON: name → list of ids
     Column("is_public", Boolean, nullable=False, server_default=false()),
+    Column("has_login", Boolean, nullable=False, server_default=false()),
     Column("welcome", Text, nullable=False, server_default=""),
     Column("starters", Text, nullable=False, server_default="[]"),  # JSON list
     Column("limit_user", String),
@@ -123,6 +124,7 @@ sessions = Table(
     Column("origin", String),  # of the portal's page; NULL: in the chat, or a public frame
     Column("is_framed", Boolean, nullable=False, server_default=false()),
     Column("is_anonymous", Boolean, nullable=False, server_default=false()),
+    Column("login", String, index=True),  # sha256 of the web session that it ends with
 )
 
 # What may be used once: portal tokens' ids.

@@ -21,7 +21,8 @@ class Session:
     """Who is behind a session token; `portal` is the id of the portal it came through.
 
     `origin` is that of the portal's page. A framed session is used from our own page in a frame
-    of the portal's; an anonymous one is a stranger's in a public portal.
+    of the portal's; an anonymous one is a stranger's in a public portal, one with a login is of
+    whoever has logged in to the web chat, and ends with that session.
     """
 
     subject: str
@@ -31,6 +32,7 @@ class Session:
     origin: str | None = None
     is_framed: bool = False
     is_anonymous: bool = False
+    has_login: bool = False
 
 
 class Sessions:
@@ -49,8 +51,12 @@ class Sessions:
         *,
         is_framed: bool = False,
         is_anonymous: bool = False,
+        login: str | None = None,
     ) -> str:
-        """Begin a session of so many seconds and return its token."""
+        """Begin a session of so many seconds and return its token.
+
+        It ends with the session whose token is `login`, if that is given.
+        """
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.expires <= time.time()))
@@ -64,6 +70,7 @@ class Sessions:
                     origin=origin,
                     is_framed=is_framed,
                     is_anonymous=is_anonymous,
+                    login=login and _hashed(login),
                 )
             )
         return token
@@ -84,12 +91,15 @@ class Sessions:
             row.origin,
             row.is_framed,
             row.is_anonymous,
+            row.login is not None,
         )
 
     def end(self, token: str) -> None:
-        """End a session; an unknown one is ended already."""
+        """End a session and those that hang on it; an unknown one is ended already."""
+        mine = _hashed(token)
+        ended = (sessions.c.sha256 == mine) | (sessions.c.login == mine)
         with self._database.write() as connection:
-            connection.execute(delete(sessions).where(sessions.c.sha256 == _hashed(token)))
+            connection.execute(delete(sessions).where(ended))
 
     def end_all(self, subject: str | None = None, portal: str | None = None) -> None:
         """End every session of a subject, or of a portal."""

@@ -95,7 +95,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     )
     config: dict[str, Any] = {
         "origins": [ORIGIN], "collections": ["bridge"], "groups": {"works": ["tunnel"]},
-        "is_public": False, "welcome": "", "starters": [], "limit_user": None,
+        "is_public": False, "has_login": False, "welcome": "", "starters": [], "limit_user": None,
         "limit_portal": None,
     }  # fmt: skip
     with opened(tmp_path_factory.mktemp("mint"), auth="keys", secret=SECRET) as runtime:

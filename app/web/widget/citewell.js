@@ -51,6 +51,8 @@ const WORDS = {
     offline: "You are offline. The conversation goes on once there is a connection.",
     lost: "The connection was lost. Connecting again …",
     signin: "Log in to the portal to ask questions.",
+    login: "Log in to ask questions.",
+    enter: "Log in",
     unavailable: "The assistant cannot be used at the moment.",
     busy: "There are many questions just now. Try again in a moment.",
   },
@@ -85,6 +87,8 @@ const WORDS = {
     offline: "Sie sind offline. Das Gespräch geht weiter, sobald es eine Verbindung gibt.",
     lost: "Die Verbindung ist abgebrochen. Sie wird wiederhergestellt …",
     signin: "Melden Sie sich im Portal an, um Fragen zu stellen.",
+    login: "Melden Sie sich an, um Fragen zu stellen.",
+    enter: "Anmelden",
     unavailable: "Der Assistent ist zurzeit nicht verfügbar.",
     busy: "Gerade gibt es viele Fragen. Versuchen Sie es gleich noch einmal.",
   },
@@ -119,6 +123,8 @@ const WORDS = {
     offline: "Vous êtes hors ligne. La conversation reprendra avec la connexion.",
     lost: "La connexion a été perdue. Nouvelle tentative …",
     signin: "Connectez-vous au portail pour poser des questions.",
+    login: "Connectez-vous pour poser des questions.",
+    enter: "Se connecter",
     unavailable: "L’assistant n’est pas disponible pour le moment.",
     busy: "Beaucoup de questions en ce moment. Réessayez dans un instant.",
   },
@@ -153,6 +159,8 @@ const WORDS = {
     offline: "Está sin conexión. La conversación seguirá cuando vuelva.",
     lost: "Se perdió la conexión. Conectando de nuevo …",
     signin: "Inicie sesión en el portal para hacer preguntas.",
+    login: "Inicie sesión para hacer preguntas.",
+    enter: "Iniciar sesión",
     unavailable: "El asistente no está disponible en este momento.",
     busy: "Hay muchas preguntas ahora. Inténtelo en un momento.",
   },
@@ -187,6 +195,8 @@ const WORDS = {
     offline: "أنت غير متصل. ستستمر المحادثة عند عودة الاتصال.",
     lost: "انقطع الاتصال. تجري إعادة الاتصال …",
     signin: "سجّل الدخول إلى البوابة لطرح الأسئلة.",
+    login: "سجّل الدخول لطرح الأسئلة.",
+    enter: "تسجيل الدخول",
     unavailable: "المساعد غير متاح حاليًا.",
     busy: "هناك أسئلة كثيرة الآن. حاول بعد قليل.",
   },
@@ -639,7 +649,8 @@ class Session {
   /** See that there is a session that lasts a while, begun no longer ago than `age`. */
   begin(age = Infinity) {
     const now = Date.now();
-    if (!this.#source) age = Infinity; // nobody's identity can have changed
+    // Nobody's identity can have changed, or a login's end ends the session.
+    if (!this.#source || this.#source.lasts) age = Infinity;
     if (this.#token && now < this.#ends - EARLY && now - this.#begun <= age)
       return Promise.resolve();
     this.#pending ||= this.#exchange().finally(() => (this.#pending = null));
@@ -696,18 +707,8 @@ class Session {
   }
 
   async #exchange() {
-    const asked = this.#source
-      ? { token: await this.#source(this.#signal) }
-      : { portal: this.#name };
-    const options = {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ ...asked, ...this.#extra }),
-      signal: this.#signal,
-    };
-    const reply = await reach("/api/v1/sessions", options, Boolean(this.#begun));
-    if (!reply.ok) throw await refusal(reply);
-    const told = await reply.json();
+    const given = await this.#source?.(this.#signal);
+    const told = given?.session || (await this.#request(given));
     this.#signal.throwIfAborted();
     if (told.portal && told.portal.name !== this.#name) {
       const message = `The token is for the portal "${told.portal.name}", the element names "${this.#name}".`;
@@ -725,6 +726,20 @@ class Session {
       this.#onChange();
       throw new Failure("changed", "The portal names another user now.");
     }
+  }
+
+  /** Exchange a token for a session; a public portal's name is enough. */
+  async #request(token) {
+    const asked = token ? { token } : { portal: this.#name };
+    const options = {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ...asked, ...this.#extra }),
+      signal: this.#signal,
+    };
+    const reply = await reach("/api/v1/sessions", options, Boolean(this.#begun));
+    if (!reply.ok) throw await refusal(reply);
+    return reply.json();
   }
 
   /** Renew the session of a page that is looked at; others renew theirs when they need it. */
@@ -1053,7 +1068,8 @@ class Turn {
  * Has an element take its tokens from elsewhere than its token-url; for the page in a frame.
  *
  * @param element A <citewell-chat>.
- * @param source Returns a promise of a token; null in a public portal.
+ * @param source Returns a promise of a token, or of {session}, which the service has begun; null in a
+ *   public portal. One that `lasts` is not asked again before its session has ended.
  */
 export let supplyTokens;
 
@@ -1638,20 +1654,24 @@ export class CitewellChat extends HTMLElement {
         ? message
         : code === "token-url" && status === 401
           ? words.signin
+          : code === "login"
+            ? words.login
           : known[code] || words.unavailable;
     if (code === "changed") return;
     if (turn) {
       turn.note(told);
       this.#tell(told);
     } else {
-      const again = make("button", "", words.again, { type: "button" });
+      const again = make("button", "", code === "login" ? words.enter : words.again, {
+        type: "button",
+      });
       again.addEventListener("click", () => {
         this.#hush();
         this.#start();
       });
       this.#notice(make("span", "", told), again);
     }
-    if (code !== "busy" && status !== 422) console.error(`citewell: [${code}] ${message}`);
+    if (code !== "busy" && code !== "login" && status !== 422) console.error(`citewell: [${code}] ${message}`);
     this.#emit("error", { code, message });
   }
 

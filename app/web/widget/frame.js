@@ -1,7 +1,7 @@
 // The page in a frame of a portal's (/widget/frame?portal=hr): has the element take its tokens from
-// the page around it.
+// the page around it, or its session from a window in which the reader logs in.
 //
-// That page answers {type: "citewell:token-wanted"} with {type: "citewell:token", token}. Messages
+// The page around it answers {type: "citewell:token-wanted"} with {type: "citewell:token", token}. Messages
 // go to the portal's origins only and are believed from these only; that the token was made for
 // the origin that has sent it is checked here, and everything else by the service.
 
@@ -58,7 +58,35 @@ function askParent(signal) {
   });
 }
 
-const isPublic = script.dataset.public === "true";
-for (const element of document.querySelectorAll("citewell-chat")) {
-  supplyTokens(element, isPublic ? null : askParent);
+/** Have the reader log in; browsers open a window only for a reader who has just done something. */
+function askReader(signal) {
+  const address = new URL(`login${location.search}`, import.meta.url);
+  const opened =
+    navigator.userActivation.isActive && open(address, "citewell-login", "popup,width=520,height=680");
+  if (!opened) throw new Failure("login", "Nobody is logged in.", 401);
+  return new Promise((resolve, reject) => {
+    const over = new AbortController();
+    const end = (settle, value) => {
+      clearInterval(timer);
+      over.abort();
+      settle(value);
+    };
+    const closed = () => end(reject, new Failure("login", "The window to log in was closed.", 401));
+    // The window may say that it is closed a moment before what it has sent arrives.
+    const timer = setInterval(() => opened.closed && setTimeout(closed, 500), 500);
+    const options = { signal: over.signal };
+    addEventListener(
+      "message",
+      ({ origin, data }) => {
+        if (origin !== location.origin || data?.type !== "citewell:session") return;
+        end(resolve, { session: data.session });
+      },
+      options,
+    );
+    signal.addEventListener("abort", () => end(reject, signal.reason), options);
+  });
 }
+askReader.lasts = true; // as long as the login does
+
+const source = { public: null, token: askParent, login: askReader }[script.dataset.access];
+for (const element of document.querySelectorAll("citewell-chat")) supplyTokens(element, source);

@@ -21,9 +21,13 @@ ANYBODY = {
     ("GET", "/widget/{version}/citewell.js"),  # what every page of a portal loads
     ("GET", "/widget/frame"),
     ("GET", "/widget/frame.js"),
+    ("GET", "/widget/login"),
+    ("GET", "/widget/login.js"),
     ("HEAD", "/widget/{version}/citewell.js"),
     ("HEAD", "/widget/frame"),
     ("HEAD", "/widget/frame.js"),
+    ("HEAD", "/widget/login"),
+    ("HEAD", "/widget/login.js"),
 }
 NEEDS: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/v1/answers"): {"ask"},

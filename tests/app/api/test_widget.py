@@ -34,8 +34,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
 def public(api: Api) -> TestClient:
     """A page's way to the service, without a key; it has a portal `hr` and a public `lobby`."""
     portals = api.runtime.service().records.portals
-    for name, is_public in (("hr", False), ("lobby", True)):
-        config = PortalConfig(origins=ORIGINS, collections=(), is_public=is_public)
+    for name in ("hr", "lobby", "club"):
+        config = PortalConfig(
+            origins=ORIGINS, collections=(), is_public=name == "lobby", has_login=name == "club"
+        )
         portals.add(name, config)
     return client_of(api.runtime)
 
@@ -152,8 +154,10 @@ def test_other_pages_are_framed_by_nobody(public: TestClient) -> None:
         assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize(("portal", "is_public"), [("hr", "false"), ("lobby", "true")])
-def test_a_frame_holds_the_element(public: TestClient, portal: str, is_public: str) -> None:
+@pytest.mark.parametrize(
+    ("portal", "access"), [("hr", "token"), ("lobby", "public"), ("club", "login")]
+)
+def test_a_frame_holds_the_element(public: TestClient, portal: str, access: str) -> None:
     """The page has the element for its portal, and its script is told whom to ask for a token."""
     elements = Elements(public.get(f"/widget/frame?portal={portal}").text)
     (element,) = elements.named("citewell-chat")
@@ -161,7 +165,7 @@ def test_a_frame_holds_the_element(public: TestClient, portal: str, is_public: s
     module, frame = elements.named("script")
     assert (module["src"], frame["src"]) == ("2.3.4/citewell.js", "frame.js")
     assert json.loads(frame["data-origins"] or "") == list(ORIGINS)
-    assert frame["data-public"] == is_public
+    assert frame["data-access"] == access
     for script in (module, frame):
         assert public.get(f"/widget/{script['src']}").status_code == 200
 
