@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 PORT ?= 7860
+PORTAL_DATA ?= data-portal
+NODE_PACKAGES := examples/portal/node_modules/.package-lock.json
 EXAMPLES := ["How many tree species are there on Earth?", "When did the James Webb Space Telescope take off?", "Which metal was the old kilogram made of?", "What can you answer?"]
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint type check fix bench lock clean
+.PHONY: help run portal test soak lint type check fix bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -17,7 +19,10 @@ run: $(VENV)/run ## ingest examples/articles and serve the chat on http://127.0.
 	@$(BIN)/citewell --data-dir $(DATA) ingest examples/articles
 	@CITEWELL_EXAMPLES='$(EXAMPLES)' $(BIN)/citewell --data-dir $(DATA) serve --port $(PORT)
 
-test: $(VENV)/dev ## run the tests
+portal: $(VENV)/run ## start the example portal with the widget on http://localhost:8080
+	@$(BIN)/python -m examples.portal --data-dir $(PORTAL_DATA)
+
+test: $(VENV)/dev $(NODE_PACKAGES) ## run the tests
 	$(BIN)/python -m pytest
 
 soak: $(VENV)/dev ## run the long measurements; results go to bench/results
@@ -26,6 +31,7 @@ soak: $(VENV)/dev ## run the long measurements; results go to bench/results
 	$(BIN)/python bench/kills.py
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/scale.py
+	$(BIN)/python bench/serve.py
 
 bench: $(VENV)/dev ## measure speed and the demo questions
 	$(BIN)/python bench/demo.py
@@ -56,7 +62,7 @@ lock: ## pin what pyproject.toml asks for (needs uv)
 	$(PORTABLE) requirements-dev.lock
 
 clean: ## remove the environment and the caches, not the data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) examples/portal/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Citewell needs Python 3.11 or newer; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
@@ -72,3 +78,8 @@ $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
 $(VENV)/dev: requirements-dev.lock $(VENV)/run
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input --compile -r requirements-dev.lock
 	@touch $@
+
+# What examples/portal/mint.mjs imports; without Node its tests are skipped.
+$(NODE_PACKAGES): examples/portal/package-lock.json
+	@if command -v npm >/dev/null; then cd examples/portal && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json; \
+	else echo "npm is not installed: the tests of minting in Node are skipped"; fi

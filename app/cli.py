@@ -16,7 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli_access import grants_app, keys_app, portals_app
+from app.cli_access import grants_app, keys_app
+from app.cli_eval import evaluate
+from app.cli_portals import portals_app, widget_app
 from app.cli_sight import audit, feedback_app, stats_app, users_app
 from app.cli_upkeep import upkeep_app
 from app.options import (
@@ -49,11 +51,13 @@ app.add_typer(collections_app, name="collections")
 app.add_typer(keys_app, name="keys")
 app.add_typer(grants_app, name="grants")
 app.add_typer(portals_app, name="portals")
+app.add_typer(widget_app, name="widget")
 app.add_typer(upkeep_app, name="upkeep")
 app.add_typer(stats_app, name="stats")
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(users_app, name="users")
 app.command()(audit)
+app.command("eval")(evaluate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,21 +1,18 @@
-"""citewell keys, grants and portals: who may use the service."""
+"""citewell keys and grants: who may use the service."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.options import DataDirOption, JsonOption
 from app.session import run
-from vectorstore.errors import SettingsError
 
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 grants_app = typer.Typer(no_args_is_help=True, help="Give people and groups roles.")
-portals_app = typer.Typer(no_args_is_help=True, help="Add, list and remove portals.")
 
 AllowedOption = Annotated[
     list[str] | None,
@@ -107,53 +104,3 @@ def grants_remove(
     """Take a role away at once."""
     gone = run("remove_grant", principal=principal)
     _print(gone, as_json, lambda told: f"Removed {told['principal']}")
-
-
-@portals_app.command("create")
-def portals_create(
-    name: Annotated[str, typer.Argument(help="Its name, which its tokens give as iss.")],
-    origins: Annotated[
-        list[str], typer.Option("--origin", help="https://HOST of its pages; may be repeated.")
-    ],
-    collections: Annotated[
-        list[str], typer.Option("--collection", help="What its users see; may be repeated.")
-    ],
-    public_key: Annotated[
-        Path | None, typer.Option("--public-key", help="PEM file of its ES256 key.")
-    ] = None,
-    as_json: JsonOption = False,
-    data_dir: DataDirOption = None,
-) -> None:
-    """Add a portal; without a public key the secret it signs with is printed."""
-    try:
-        pem = None if public_key is None else public_key.read_text(encoding="ascii")
-    except (OSError, ValueError) as exc:
-        msg = f"{public_key} cannot be read: {exc}"
-        raise SettingsError(msg) from exc
-    made = run("create_portal", name=name, origins=origins, collections=collections, public_key=pem)
-    _print(
-        made, as_json, lambda told: "\n".join(filter(None, [told["secret"], _portal_text(told)]))
-    )
-
-
-def _portal_text(portal: dict[str, Any]) -> str:
-    return (
-        f"{portal['id']}  {portal['name']} ({portal['algorithm']}) from "
-        f"{', '.join(portal['origins'])}: {_where(portal)}"
-    )
-
-
-@portals_app.command("list")
-def portals_list(as_json: JsonOption = False, data_dir: DataDirOption = None) -> None:
-    """List the portals."""
-    _print(run("portals"), as_json, lambda found: _lines(found["portals"], _portal_text))
-
-
-@portals_app.command("remove")
-def portals_remove(
-    portal: Annotated[str, typer.Argument(help="Its id or name.")],
-    as_json: JsonOption = False,
-    data_dir: DataDirOption = None,
-) -> None:
-    """Remove a portal and end its users' sessions."""
-    _print(run("remove_portal", portal=portal), as_json, lambda gone: f"Removed {gone['name']}")

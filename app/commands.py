@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app import commands_access
+from app import commands_access, commands_portals
 from app.answering.answer import gather
 from app.answering.wire import Json, answer_json, head_json, passage_json
 from app.commands_sight import SIGHT
@@ -120,6 +120,7 @@ COMMANDS: dict[str, Callable[[Service, Emit, Json], Json]] = {
     "backup": _backup,
     **SIGHT,
     **commands_access.COMMANDS,
+    **commands_portals.COMMANDS,
 }
 
 

@@ -1,4 +1,4 @@
-"""What a terminal can ask of keys, grants and portals: JSON in, JSON out, as in `app.commands`."""
+"""What a terminal can ask of keys and grants: JSON in, JSON out, as in `app.commands`."""
 
 from __future__ import annotations
 
@@ -48,24 +48,6 @@ def _remove_grant(service: Service, _: object, sent: Json) -> Json:
     return {"principal": sent["principal"]}
 
 
-def _portals(service: Service, _: object, __: Json) -> Json:
-    return {"portals": Keyring(service).portals()}
-
-
-def _create_portal(service: Service, _: object, sent: Json) -> Json:
-    made = Keyring(service).create_portal(
-        sent["name"], sent["origins"], sent["collections"], sent["public_key"]
-    )
-    _note(service, "create portal", made["name"])
-    return made
-
-
-def _remove_portal(service: Service, _: object, sent: Json) -> Json:
-    gone = Keyring(service).remove_portal(sent["portal"])
-    _note(service, "remove portal", gone["name"])
-    return gone
-
-
 COMMANDS: Final = {
     "keys": _keys,
     "create_key": _create_key,
@@ -73,7 +55,4 @@ COMMANDS: Final = {
     "grants": _grants,
     "set_grant": _set_grant,
     "remove_grant": _remove_grant,
-    "portals": _portals,
-    "create_portal": _create_portal,
-    "remove_portal": _remove_portal,
 }

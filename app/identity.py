@@ -26,12 +26,17 @@ class Identity:
     """Whoever makes a request.
 
     `subject` is `local`, `key:ID`, `user:NAME` or `portal:ID/NAME`: what is kept of a request
-    belongs to it. `rights` tells for each right they have in which collections.
+    belongs to it. `rights` tells for each right they have in which collections. `limit_user` and
+    `limit_portal` are a portal's own. `stranger_at` is the address of somebody without a name,
+    who could come as another subject each time.
     """
 
     subject: str
     rights: Mapping[str, Allowed] = field(default_factory=dict)
     portal: str | None = None
+    limit_user: str | None = None
+    limit_portal: str | None = None
+    stranger_at: str | None = None
 
     def need(self, *rights: str) -> Allowed:
         """Return the collections in which they have one of these rights.

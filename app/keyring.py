@@ -1,4 +1,4 @@
-"""Keys, grants and portals as their administrators see them: names of collections, JSON."""
+"""Keys and grants as their administrators see them: names of collections, JSON."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ import time
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from app.answering.wire import Json, utc
 from app.identity import RIGHTS, Allowed, Role
 from app.records.grants import Grant
 from app.records.keys import Key
-from app.records.portals import Portal
 from app.service import Service
 from vectorstore.errors import SettingsError
 
-ORIGIN = r"^https?://[^/?#@\s]+$"
 PRINCIPAL = r"^((user|group):.+|\*)$"
 DAY = 24 * 3600.0  # seconds
 
@@ -87,59 +81,11 @@ class Keyring:
         """Take a principal's role away at once."""
         self._records.grants.remove(principal)
 
-    # -- portals -------------------------------------------------------------------------
-
-    def portals(self) -> list[Json]:
-        """Return the portals, by name."""
-        names = self._names()
-        return [_portal(portal, names) for portal in self._records.portals.all()]
-
-    def create_portal(
-        self,
-        name: str,
-        origins: Sequence[str],
-        collections: Sequence[str],
-        public_key: str | None,
-    ) -> Json:
-        """Add a portal; without a public key its backend signs with `secret`, which is derived."""
-        for origin in origins:
-            if not re.match(ORIGIN, origin):
-                msg = f"{origin!r} is no origin. Write https://HOST, without a path."
-                raise SettingsError(msg)
-        if not name.strip() or not origins:
-            msg = "A portal has a name and at least one origin."
-            raise SettingsError(msg)
-        if public_key is None:
-            self._service.settings.need_secret()
-        else:
-            _check_public_key(public_key)
-        ids = self._ids(collections) or ()
-        portal = self._records.portals.create(name.strip(), origins, ids, public_key)
-        secret = None if public_key else self._service.settings.derive(f"portal {portal.id}")
-        return {**_portal(portal, self._names()), "secret": secret}
-
-    def remove_portal(self, portal: str) -> Json:
-        """Remove a portal, by its id or name, and end its users' sessions."""
-        removed = self._records.portals.remove(portal)
-        self._records.sessions.end_all(portal=removed.id)
-        return _portal(removed, self._names())
-
     def _names(self) -> dict[str, str]:
         return {known.id: known.name for known in self._service.collections()}
 
     def _ids(self, names: Sequence[str] | None) -> Allowed:
         return None if names is None else self._service.ids_of(names)
-
-
-def _check_public_key(pem: str) -> None:
-    try:
-        key = load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as exc:
-        msg = f"The public key is not PEM: {exc}"
-        raise SettingsError(msg) from exc
-    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        msg = "The public key is not one of the curve P-256, which ES256 takes."
-        raise SettingsError(msg)
 
 
 def in_days(days: float | None) -> float | None:
@@ -167,14 +113,3 @@ def _key(key: Key, names: dict[str, str]) -> dict[str, Any]:
 def _grant(grant: Grant, names: dict[str, str]) -> dict[str, Any]:
     listed = _named(grant.collections, names)
     return {"principal": grant.principal, "role": grant.role, "collections": listed}
-
-
-def _portal(portal: Portal, names: dict[str, str]) -> dict[str, Any]:
-    return {
-        "id": portal.id,
-        "name": portal.name,
-        "origins": list(portal.origins),
-        "collections": _named(portal.collections, names),
-        "algorithm": "ES256" if portal.public_key else "HS256",
-        "created": utc(portal.created),
-    }

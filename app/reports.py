@@ -166,6 +166,7 @@ def _stored_json(stored: StoredAnswer) -> Json:
         "question": stored.question,
         "outcome": stored.outcome,
         "answer": stored.body,
+        "context": stored.context,
     }
 
 

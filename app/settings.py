@@ -93,6 +93,10 @@ class Settings(BaseSettings):
     limit_portal: str = Field(
         default="1200/minute", description="Questions and searches of all of a portal's users."
     )
+    limit_public: str = Field(
+        default="10/minute",
+        description="Questions and searches in a public portal from one address.",
+    )
     limit_address: str = Field(
         default="600/minute", description="Requests from one address that is not this machine's."
     )
@@ -102,7 +106,7 @@ class Settings(BaseSettings):
     )
     streams: int = Field(default=8, ge=1, description="Answers one user may stream at once.")
     waiting: int = Field(
-        default=32, ge=1, description="Questions that may wait; later ones are refused at once."
+        default=40, ge=1, description="Questions that may wait; later ones are refused at once."
     )
     max_body: int = Field(
         default=1_000_000, ge=1_000, description="Bytes of a request that is no upload."
@@ -148,6 +152,21 @@ class Settings(BaseSettings):
         """The path under which a proxy mounts the service, without a slash at its end."""
         return urlsplit(self.public_url or "").path.rstrip("/")
 
+    @property
+    def public_origin(self) -> str:
+        """The origin at which readers reach the service; portals' tokens are made out to it."""
+        public = urlsplit(self.public_url or f"http://127.0.0.1:{self.port}")
+        return f"{public.scheme}://{public.netloc}"
+
+    def origin_at(self, host: str) -> str:
+        """Return our own origin as a request sees it that names us as `host`."""
+        return self.public_origin if host == self.public_host else f"http://{host}"
+
+    @property
+    def public_host(self) -> str | None:
+        """The host of the public address, with its port."""
+        return urlsplit(self.public_url or "").netloc or None  # an empty Host is none of ours
+
     def need_secret(self) -> None:
         """Raise a SettingsError where there is no secret to derive others from."""
         if len(self._secret) < LEAST_SECRET:
@@ -157,6 +176,10 @@ class Settings(BaseSettings):
     def derive(self, purpose: str) -> str:
         """Return a secret for one purpose, in hex; the same for the same CITEWELL_SECRET."""
         return hmac.new(self._secret.encode(), purpose.encode(), "sha256").hexdigest()
+
+    def portal_secret(self, kid: str) -> str:
+        """Return the secret of a portal's key, with which its backend signs (HS256)."""
+        return self.derive(f"portal {kid}")
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (each field has its own type)

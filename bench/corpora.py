@@ -7,28 +7,27 @@ Both become JSON Lines files that `Service.ingest` takes in like any other sourc
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import numpy as np
-
+from app.evaluation import adapters
+from app.evaluation.files import read_lines as read_lines
+from app.evaluation.sets import Record as Article
+from app.evaluation.stores import CachedQueries as CachedQueries
 from app.service import Service
 from app.settings import Settings
 from ingest.sync import IngestReport, Progress
-from vectorstore.encoder import SentenceTransformerEncoder
-from vectorstore.types import Embedding, EncoderInput, Vector
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -90,48 +89,35 @@ def workplace(keep: Path | None) -> Iterator[Path]:
 # -- articles and questions --------------------------------------------------------------
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a JSON Lines file, gzipped or not."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open()
-    with opened as file:
-        return [json.loads(line) for line in file]
-
-
 def squad_records(data: Path) -> list[Record]:
     """Return SQuAD's paragraphs as articles; the uri is the paragraph's id."""
-    return [
-        {"uri": row["pid"], "title": row["title"].replace("_", " "), "text": row["text"]}
-        for row in read_lines(need(data / "data/squad/paragraphs.jsonl"))
-    ]
+    need(data / "data/squad/paragraphs.jsonl")
+    return _plain(adapters.squad_records(data / "data/squad"))
 
 
 def scifact_records(data: Path) -> list[Record]:
     """Return SciFact's abstracts as articles; the uri is the document's id."""
-    return [
-        {"uri": str(row["_id"]), "title": row["title"], "text": row["text"]}
-        for row in read_lines(need(data / "data/scifact/corpus.jsonl.gz"))
-    ]
+    need(data / "data/scifact/corpus.jsonl.gz")
+    return _plain(adapters.scifact_records(data / "data/scifact"))
+
+
+def _plain(records: Iterable[Article]) -> list[Record]:
+    return [{"uri": each.uri, "title": each.title, "text": each.text} for each in records]
 
 
 def squad_questions(data: Path) -> list[Question]:
     """Return the questions of SQuAD 1.1 dev; relevant is the paragraph each was asked on."""
     return [
-        Question(
-            id=row["id"],
-            text=row["question"],
-            title=row["title"].replace("_", " "),
-            relevant={row["pid"]: 1},
-            answers=tuple(dict.fromkeys(row["answers"])),
-        )
-        for row in read_lines(need(data / "data/squad/questions_v1.1.dev.jsonl"))
+        Question(each.id, each.text, each.cluster, each.relevant, each.answers[0])
+        for each in adapters.squad_questions(need(data / "data/squad/questions_v1.1.dev.jsonl"))
     ]
 
 
 def scifact_questions(data: Path) -> list[Question]:
     """Return the claims of SciFact dev with their judged abstracts."""
     return [
-        Question(str(row["_id"]), row["text"], "", {str(k): v for k, v in row["qrels"].items()})
-        for row in read_lines(need(data / "data/scifact/queries.dev.jsonl"))
+        Question(each.id, each.text, "", each.relevant)
+        for each in adapters.scifact_questions(need(data / "data/scifact/queries.dev.jsonl"))
     ]
 
 
@@ -190,51 +176,3 @@ def build(corpus: Corpus, data: Path, folder: Path) -> Path:
     finally:
         service.close()
     return store
-
-
-# -- queries encoded once ----------------------------------------------------------------
-
-
-class CachedQueries:
-    """The real encoder, with the vectors of known queries computed in batches beforehand."""
-
-    def __init__(self, encoder: SentenceTransformerEncoder) -> None:
-        self._encoder = encoder
-        self._vectors: dict[str, Vector] = {}
-
-    fingerprint = property(lambda self: self._encoder.fingerprint)
-    max_tokens = property(lambda self: self._encoder.max_tokens)
-
-    def prepare(self, queries: Sequence[str], cache: Path | None = None) -> None:
-        """Encode the queries, or read their vectors from `cache` if it was written for them."""
-        texts = list(dict.fromkeys(query.strip() for query in queries))
-        if cache is not None and cache.exists():
-            with np.load(cache) as saved:
-                if saved["texts"].tolist() == texts:
-                    self._vectors |= dict(zip(texts, saved["vectors"], strict=True))
-                    return
-        print(f"Encoding {len(texts)} questions", file=sys.stderr, flush=True)
-        vectors = np.asarray(
-            self._encoder._model.encode_query(texts, batch_size=64, show_progress_bar=False),
-            dtype=np.float32,
-        )
-        if cache is not None:
-            np.savez(cache, texts=np.array(texts), vectors=vectors)
-        self._vectors |= dict(zip(texts, vectors, strict=True))
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return the number of tokens of each text."""
-        return self._encoder.count_tokens(texts)
-
-    def encode_query(self, query: str) -> Vector:
-        """Return the query's prepared vector; one that was not prepared is encoded."""
-        found = self._vectors.get(query)
-        return self._encoder.encode_query(query) if found is None else found
-
-    def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
-        """Return the queries' vectors."""
-        return [self.encode_query(query) for query in queries]
-
-    def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
-        """Return one embedding for each input."""
-        return self._encoder.encode_chunks(inputs)

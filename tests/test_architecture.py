@@ -21,8 +21,8 @@ MAY_IMPORT = {
 }
 
 DOORS = {
-    "sentence_transformers": ["vectorstore/encoder.py"],
-    "torch": ["vectorstore/encoder.py"],
+    "sentence_transformers": ["vectorstore/encoder.py", "vectorstore/query_pass.py"],
+    "torch": ["vectorstore/encoder.py", "vectorstore/query_pass.py"],
     "chromadb": ["vectorstore/dense.py"],
     "tantivy": ["vectorstore/lexical.py"],
     "langchain_core": ["vectorstore/lc_retriever.py"],
@@ -34,12 +34,14 @@ DOORS = {
     "typer": [
         "app/cli.py",
         "app/cli_access.py",
+        "app/cli_eval.py",
+        "app/cli_portals.py",
         "app/cli_sight.py",
         "app/cli_upkeep.py",
         "app/options.py",
     ],
     "authlib": ["app/api/login.py"],
-    "cryptography": ["app/keyring.py"],
+    "cryptography": ["app/portals.py"],
     "prometheus_client": ["app/sight/metrics.py"],
     "opentelemetry": ["app/sight/traces.py"],
     "pythonjsonlogger": ["app/sight/logs.py"],
@@ -56,7 +58,12 @@ DOORS = {
     ],
     "alembic": ["vectorstore/database.py", "vectorstore/migrations/", "app/records/migrations/"],
     "limits": ["app/api/limits.py"],
-    "jwt": ["app/api/access.py"],
+    "ir_measures": ["app/evaluation/ranking.py"],
+    "bm25s": ["app/evaluation/baselines.py"],
+    "txtai": ["app/evaluation/baselines.py"],
+    "matplotlib": ["app/evaluation/plots.py"],
+    "jinja2": ["app/evaluation/report.py"],
+    "jwt": ["app/api/portal_tokens.py"],
 }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVICE = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+EVALUATION = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
 DOCUMENTED = README + SERVICE
 
 
@@ -79,7 +80,8 @@ def test_every_endpoint_is_documented() -> None:
 
 def test_every_link_to_a_file_leads_somewhere() -> None:
     """Relative links and images of the README exist."""
-    for folder, text in ((ROOT, README), (ROOT / "docs", SERVICE)):
+    docs = ROOT / "docs"
+    for folder, text in ((ROOT, README), (docs, SERVICE), (docs, EVALUATION)):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert (folder / target).exists(), target
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import uuid
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from vectorstore.database import SCHEMA
 from vectorstore.errors import StoreError
-from vectorstore.steps import Step, ignore
+from vectorstore.steps import Step, ignore, sync
 from vectorstore.store import Store
 
 CATALOGUE = "catalogue.sqlite3"
@@ -56,11 +55,11 @@ def backup(store: Store, target: Path, on_step: Step = ignore) -> Manifest:
         manifest = _describe(copy)
         (partial / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n")
         for path in (copy, partial / MANIFEST, partial):
-            _sync(path)
+            sync(path)
         on_step("backup: synced")
         partial.rename(target)
         on_step("backup: renamed")
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as exc:
         msg = f"The backup could not be written to {target}: {exc.strerror or exc}."
         raise StoreError(msg) from exc
@@ -155,18 +154,44 @@ def restore(source: Path, folder: Path, replace: bool = False, on_step: Step = i
             left.unlink()
         shutil.copyfile(source / CATALOGUE, fresh)
         _forget_indexes(fresh)
-        _sync(fresh)
+        sync(fresh)
         on_step("restore: copied")
         _fold_log(target)
         fresh.rename(target)
         on_step("restore: renamed")
-        _sync(folder)
+        sync(folder)
     except (OSError, sqlite3.DatabaseError) as exc:
         msg = f"The backup could not be put into {folder}: {exc}"
         raise StoreError(msg) from exc
     finally:
         fresh.unlink(missing_ok=True)
     return manifest
+
+
+def copy_catalogue(folder: Path, target: Path) -> None:
+    """Copy a data folder's catalogue, whoever has it open, into a folder without a store.
+
+    The folder is only read. The indexes are built from the copy at its first opening.
+
+    Raises:
+        StoreError: There is no catalogue, or it cannot be read.
+    """
+    copy = target / CATALOGUE
+    try:
+        source = sqlite3.connect(f"file:{folder / CATALOGUE}?mode=ro", uri=True)
+        try:
+            written = sqlite3.connect(copy)
+            try:
+                source.backup(written)
+            finally:
+                written.close()
+        finally:
+            source.close()
+        copy.chmod(0o600)
+        _forget_indexes(copy)
+    except (OSError, sqlite3.DatabaseError) as exc:
+        msg = f"The catalogue in {folder} cannot be copied: {exc}"
+        raise StoreError(msg) from exc
 
 
 def _forget_indexes(catalogue: Path) -> None:
@@ -204,11 +229,3 @@ def _fold_log(catalogue: Path) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,7 +12,6 @@ left out of the next generation.
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import threading
@@ -27,7 +26,7 @@ from chromadb.config import Settings
 from chromadb.errors import ChromaError
 
 from vectorstore.errors import StoreError
-from vectorstore.steps import Step, ignore
+from vectorstore.steps import Step, ignore, sync
 from vectorstore.types import Matrix, Vector
 
 BATCH = 1_000  # records; Chroma refuses more than 5,461 at once
@@ -92,8 +91,8 @@ class DenseIndex:
     def _soil(self) -> None:
         if not self._mark.exists():
             self._mark.touch()
-            _fsync(self._mark)
-            _fsync(self._mark.parent)
+            sync(self._mark)
+            sync(self._mark.parent)
             self._on_step("dense: marked dirty")
 
     def add(self, collection: str, numbers: Sequence[int], vectors: Matrix) -> None:
@@ -178,7 +177,7 @@ class DenseIndex:
         self._on_step("dense: closed")
         if self._mark.exists():
             self._mark.unlink()
-            _fsync(self._mark.parent)
+            sync(self._mark.parent)
 
 
 def _blank_unused(folder: Path) -> None:
@@ -197,11 +196,3 @@ def _blank_unused(folder: Path) -> None:
                 with path.open("r+b") as file:
                     file.seek(count * width)
                     file.write(bytes(unused))
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -25,6 +25,8 @@ from vectorstore.types import Embedding, EncoderInput, SentenceVectors, Vector
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from vectorstore.query_pass import QueryPass
+
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH_SIZE = 32
@@ -126,13 +128,19 @@ class SentenceTransformerEncoder:
     def load(self) -> None:
         """Load the model and run it once, so that the first question does not wait."""
         with self._lock:
-            model = self._loaded
-        model.encode_query("warm up", show_progress_bar=False)
+            run = self._pass
+        run(["warm up"])
 
     @property
     def _model(self) -> SentenceTransformer:
         with self._lock:
             return self._loaded
+
+    @cached_property
+    def _pass(self) -> QueryPass:
+        from vectorstore.query_pass import QueryPass
+
+        return QueryPass(self._loaded)
 
     @cached_property
     def max_tokens(self) -> int:
@@ -158,8 +166,7 @@ class SentenceTransformerEncoder:
 
     def encode_query(self, query: str) -> Vector:
         """Return the query's vector; what is past `max_tokens` is not read."""
-        vector = self._model.encode_query(query, show_progress_bar=False, convert_to_tensor=True)
-        return _unit(vector.float().cpu().numpy())
+        return self._encode_queries([query])[0]
 
     def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
         """Return the queries' vectors, from one forward pass in which all are as long as one.
@@ -169,13 +176,12 @@ class SentenceTransformerEncoder:
         """
         if self.precision == "int8" or len(queries) < 2:
             return [self.encode_query(query) for query in queries]
-        found = self._model.encode_query(
-            list(queries),
-            batch_size=len(queries),
-            show_progress_bar=False,
-            convert_to_tensor=True,
-        )
-        return [_unit(vector) for vector in found.float().cpu().numpy()]
+        return self._encode_queries(queries)
+
+    def _encode_queries(self, queries: Sequence[str]) -> list[Vector]:
+        with self._lock:
+            run = self._pass
+        return [_unit(vector) for vector in run(queries).numpy()]
 
     def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         """Return one embedding for each input, in order.

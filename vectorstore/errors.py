@@ -71,7 +71,14 @@ class ServerError(CitewellError):
 
 
 class AccessError(CitewellError):
-    """Whoever asks may not have this."""
+    """Whoever asks may not have this.
+
+    `code` names the reason where programs act on it; problem documents have it in their `type`.
+    """
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class UnauthenticatedError(AccessError):

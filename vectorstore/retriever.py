@@ -1,4 +1,4 @@
-"""Hybrid retrieval: dense and lexical hits, fused, filtered, one passage a text.
+"""Hybrid retrieval: dense and lexical hits, fused, filtered, without copies.
 
 Scores are fused by a convex combination: alpha times the cosine, min-max normalised over the
 query's candidates, plus (1 - alpha) times BM25 divided by its maximum (Bruch et al. 2022,
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vectorstore.batcher import QueryBatcher
+from vectorstore.copies import Outline, is_copy, outline
 from vectorstore.errors import QuestionError
 from vectorstore.lexical import analyze, content_terms
 from vectorstore.rows import Located
@@ -202,15 +203,17 @@ def fuse(cosines: Mapping[int, float], bm25: Mapping[int, float], alpha: float) 
 
 
 def pick(ranked: Sequence[Located], top_k: int) -> list[Located]:
-    """Keep the best `top_k`, one a text and at most PER_ARTICLE of one article."""
+    """Keep the best `top_k`, no copy of a better one and at most PER_ARTICLE of one article."""
     picked: list[Located] = []
-    texts: set[str] = set()
+    outlines: list[Outline] = []
     taken: dict[str, int] = {}
     for located in ranked:
-        text = " ".join(located.chunk.text.split()).casefold()
-        if text in texts or taken.get(located.article.id, 0) >= PER_ARTICLE:
+        if taken.get(located.article.id, 0) >= PER_ARTICLE:
             continue
-        texts.add(text)
+        found = outline(located.chunk.text)
+        if any(is_copy(found, better) for better in outlines):
+            continue
+        outlines.append(found)
         taken[located.article.id] = taken.get(located.article.id, 0) + 1
         picked.append(located)
         if len(picked) == top_k:

@@ -6,7 +6,9 @@ at every one of them and check that the next opening loses nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 Step = Callable[[str], None]
@@ -53,3 +55,12 @@ STEPS: Final = (
 
 def ignore(_: str) -> None:
     """Pass a step without a word."""
+
+
+def sync(path: Path) -> None:
+    """Return once the disk holds what a file, or the list of a folder's files, holds now."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

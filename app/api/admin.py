@@ -1,18 +1,19 @@
-"""Keys, grants and portals over HTTP, and sessions for a portal's users."""
+"""Keys, grants and portals over HTTP."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 
 from app.api.articles import note
-from app.api.models import Given, MeOut, Name, Names, SessionOut, Taken, TokenIn
-from app.api.pages import runtime_of, view_of
+from app.api.models import Given, MeOut, Name, Names, Taken
+from app.api.pages import view_of
 from app.identity import RIGHTS, Right, Role
 from app.keyring import PRINCIPAL, Keyring
+from app.portals import PortalAdmin
 from app.view import View
 
 admin_router = APIRouter(prefix="/api/v1", tags=["access"])
@@ -70,14 +71,30 @@ class GrantList(Given):
     items: list[GrantOut]
 
 
+class PortalKeyOut(Given):
+    """What a portal's backend signs with, until `expires`."""
+
+    kid: str
+    algorithm: Literal["HS256", "ES256"]
+    created: datetime
+    expires: datetime | None
+
+
 class PortalOut(Given):
-    """A portal; `collections` are names."""
+    """A portal; `collections`, and those of its groups, are names."""
 
     id: str
     name: str
     origins: list[str]
     collections: list[str]
-    algorithm: Literal["HS256", "ES256"]
+    groups: dict[str, list[str]]
+    is_public: bool
+    has_login: bool
+    welcome: str
+    starters: list[str]
+    limit_user: str | None
+    limit_portal: str | None
+    keys: list[PortalKeyOut]
     created: datetime
 
 
@@ -85,17 +102,6 @@ class PortalList(Given):
     """The portals, by name."""
 
     items: list[PortalOut]
-
-
-@admin_router.post("/sessions", response_model=SessionOut, status_code=201)
-def begin_session(
-    request: Request, asked: TokenIn, origin: Annotated[str | None, Header()] = None
-) -> dict[str, Any]:
-    """Exchange a token that a portal's backend signed for a session."""
-    runtime = runtime_of(request)
-    runtime.service()
-    token, lifetime = runtime.access.exchange(asked.token, origin)
-    return {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
 
 
 @admin_router.get("/me", response_model=MeOut)
@@ -159,15 +165,15 @@ def remove_grant(request: Request, principal: str) -> None:
 
 @admin_router.get("/portals", response_model=PortalList)
 def list_portals(request: Request) -> dict[str, Any]:
-    """List the portals; they are made with `citewell portals create`."""
-    return {"items": Keyring(_admin(request).service).portals()}
+    """List the portals; they are made with `citewell portals add`."""
+    return {"items": PortalAdmin(_admin(request).service).all()}
 
 
 @admin_router.delete("/portals/{portal_id}", status_code=204)
 def remove_portal(request: Request, portal_id: str) -> None:
     """Remove a portal and end its users' sessions."""
     view = _admin(request)
-    note(request, view, "remove portal", Keyring(view.service).remove_portal(portal_id)["name"])
+    note(request, view, "remove portal", PortalAdmin(view.service).remove(portal_id)["name"])
 
 
 def _admin(request: Request) -> View:

@@ -39,6 +39,7 @@ async def answer(
         question.question,
         question.scope,
         question.conversation_id,
+        question.context.model_dump(exclude_none=True) if question.context else None,
     )
     if is_stream:
         return StreamingResponse(

@@ -29,8 +29,11 @@ async def begin(
     question: str,
     scope: Scope,
     conversation: str | None = None,
+    context: Json | None = None,
 ) -> Work:
     """Have a question answered, and the answer kept; called on the event loop.
+
+    `context`, the page that it was asked on, is kept beside the answer and changes nothing in it.
 
     Raises:
         CitewellError: It is refused before anything is answered: the right is missing, the share
@@ -41,7 +44,7 @@ async def begin(
     runtime.desk.admit(identity.subject)
     try:
         events, keep = await run_in_threadpool(
-            _prepare, runtime, identity, question, scope, conversation
+            _prepare, runtime, identity, question, scope, conversation, context
         )
     except BaseException:
         runtime.desk.leave(identity.subject)
@@ -50,7 +53,12 @@ async def begin(
 
 
 def _prepare(
-    runtime: Runtime, identity: Identity, question: str, scope: Scope, conversation: str | None
+    runtime: Runtime,
+    identity: Identity,
+    question: str,
+    scope: Scope,
+    conversation: str | None,
+    context: Json | None,
 ) -> tuple[Iterator[Event], Keep]:
     view = View(runtime.service(), identity)
     conversations = view.service.records.conversations
@@ -58,7 +66,7 @@ def _prepare(
         conversations.read(identity.subject, conversation)  # it has to be theirs
 
     def keep(body: Json) -> None:
-        conversations.keep(identity.subject, body, conversation, identity.portal)
+        conversations.keep(identity.subject, body, conversation, identity.portal, context)
 
     return view.ask(question, scope), keep
 

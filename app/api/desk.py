@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
 
@@ -20,7 +21,7 @@ from vectorstore.errors import BusyError, CitewellError
 
 logger = logging.getLogger(__name__)
 
-WORKERS = 8  # one encodes a batch of what the others have been asked
+WORKERS = 4  # one encodes a batch of what the others were asked; more keep the lock from the loop
 HEARTBEAT = 15.0  # seconds of silence after which a stream says that it is alive
 PATIENCE = 5.0  # seconds without a listener after which an answer is given up
 KEPT = 60.0  # seconds for which a finished stream can be resumed from memory
@@ -113,6 +114,16 @@ class Desk:
         """How many answers are being made or waited for."""
         return self._open.total()
 
+    def refuse_if_full(self) -> None:
+        """Refuse a question before anything is known of it.
+
+        Raises:
+            BusyError: As many are being answered and wait as may.
+        """
+        if self.load >= self._waiting + WORKERS:
+            msg = "Too many questions are waiting. Ask again in a moment."
+            raise BusyError(msg, overloaded=True)
+
     def admit(self, owner: str) -> None:
         """Take a place for an owner; `begin` gives it back.
 
@@ -120,9 +131,7 @@ class Desk:
             BusyError: The owner has too many answers open, or everybody together has.
         """
         with self._lock:
-            if self._open.total() >= self._waiting + WORKERS:
-                msg = "Too many questions are waiting. Ask again in a moment."
-                raise BusyError(msg, overloaded=True)
+            self.refuse_if_full()
             if owner != LOCAL.subject and self._open[owner] >= self._streams:
                 msg = f"You have {self._streams} answers open already. Wait for one of them."
                 raise BusyError(msg)
@@ -134,6 +143,19 @@ class Desk:
             self._open[owner] -= 1
             if not self._open[owner]:
                 del self._open[owner]
+
+    @contextmanager
+    def place(self, owner: str) -> Iterator[None]:
+        """Hold a place for an owner whose answer is made elsewhere.
+
+        Raises:
+            BusyError: As `admit`.
+        """
+        self.admit(owner)
+        try:
+            yield
+        finally:
+            self.leave(owner)
 
     def begin(self, owner: str, ask: Callable[[], Iterator[Event]], keep: Keep) -> Work:
         """Have a question answered whose owner was admitted; called on the event loop."""
@@ -198,9 +220,12 @@ class Desk:
         work.answer_id = answer_id
         now = time.monotonic()
         with self._lock:
-            for old, known in list(self._works.items()):
-                if known.is_done and now - known.ended > KEPT:
-                    del self._works[old]
+            while self._works:  # the oldest first
+                oldest = next(iter(self._works))
+                known = self._works[oldest]
+                if not known.is_done or now - known.ended <= KEPT:
+                    break
+                del self._works[oldest]
             self._works[answer_id] = work
 
     def close(self) -> None:

@@ -49,8 +49,14 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+OWN = (  # that a reply may have set
+    "content-security-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+)
 UPLOADS = "/api/v1/articles"
 FORM = 100_000  # bytes that a form may need around an upload
+WIDGET = "/widget/"
 OPEN = frozenset({"/healthz", "/readyz", "/version"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CORS_METHODS = "GET, POST, PATCH, PUT, DELETE"
@@ -92,9 +98,7 @@ class Guard:
         self._is_portal = is_portal
         self._admit = admit
         self._on_refusal = on_refusal
-        public = urlsplit(self._settings.public_url or "")
-        self._host = public.netloc or None  # an empty Host is none of ours
-        self._origin = f"{public.scheme}://{public.netloc}" if public.netloc else None
+        self._host = self._settings.public_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -158,7 +162,8 @@ class Guard:
     async def _identity(self, request: HTTPConnection) -> Identity:
         if self._settings.auth == "none":
             return LOCAL
-        if path_of(request.scope) in OPEN:
+        path = path_of(request.scope)
+        if path in OPEN or path.startswith(WIDGET):
             return NOBODY
         return await run_in_threadpool(self._identify, request)
 
@@ -170,12 +175,14 @@ class Guard:
             refused = problem(403, f"Host {host[:200]!r} is not served here; use {known}.")
             return refused, None
         origin = headers.get("origin")
-        own = self._origin if host == self._host else f"http://{host}"
-        if origin is None or origin == own:
+        if origin is None or origin == self._settings.origin_at(host):
             return None, None
-        if path_of(scope).startswith("/api/v1/") and await run_in_threadpool(
-            self._is_portal, origin
-        ):
+        path = path_of(scope)
+        if path.startswith(WIDGET) and scope.get("method") in SAFE:
+            return None, None  # what any page may load; the reply says to whom it is readable
+        # Without authentication a page would do whatever this machine's own user may.
+        may_be_portal = self._settings.auth != "none" and path.startswith("/api/v1/")
+        if may_be_portal and await run_in_threadpool(self._is_portal, origin):
             return None, origin
         return problem(403, f"Origin {origin[:200]!r} may not use this service."), None
 
@@ -215,9 +222,14 @@ def path_of(scope: Scope) -> str:
 
 
 def _protect(headers: MutableHeaders, added: dict[str, str]) -> None:
-    """Add our headers to a reply's; a page may have a stricter policy of its own."""
-    policy = headers.get("content-security-policy", added["content-security-policy"])
-    headers.update({**added, "content-security-policy": policy})
+    """Add our headers to a reply's; a page may have policies of its own.
+
+    X-Frame-Options tells old browsers that nobody may frame a page. It cannot list who may.
+    """
+    own = {name: headers[name] for name in OWN if name in headers}
+    headers.update({**added, **own})
+    if "frame-ancestors 'none'" not in headers["content-security-policy"]:
+        del headers["x-frame-options"]
 
 
 def _cors(origin: str) -> dict[str, str]:

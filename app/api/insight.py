@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
@@ -138,7 +138,10 @@ class AuditPage(Given):
 
 
 class KeptAnswerOut(Given):
-    """An answer as it was given; `answer` is null once something it quotes was erased."""
+    """An answer as it was given; `answer` is null once something it quotes was erased.
+
+    `context` is the page it was asked on.
+    """
 
     id: str
     conversation_id: str | None
@@ -146,6 +149,7 @@ class KeptAnswerOut(Given):
     question: str
     outcome: str
     answer: AnswerOut | None
+    context: dict[str, Any] | None
 
 
 class VerdictOut(Given):

@@ -28,8 +28,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.api.access import LONGEST_SUBJECT
-from app.api.notices import page
+from app.api.notices import LINKED, page
+from app.api.portal_tokens import LONGEST_SUBJECT
 from app.identity import NOBODY
 from vectorstore.errors import UnauthenticatedError
 
@@ -77,6 +77,7 @@ class Provider:
         redirect: Response = await self._client.authorize_redirect(
             request, back, scope=" ".join(wanted)
         )
+        redirect.headers.update(LINKED)
         return redirect
 
     async def person(self, request: Request) -> tuple[str, list[str]]:
@@ -222,7 +223,9 @@ class LoginPages:
         finally:
             request.session.clear()  # it was for this one way
         token = await run_in_threadpool(self._begin, request, name, groups)
-        reply = RedirectResponse(f"{self._base}{onward}", 303, {"cache-control": "no-store"})
+        reply = RedirectResponse(
+            f"{self._base}{onward}", 303, {"cache-control": "no-store", **LINKED}
+        )
         reply.set_cookie(
             self._cookie,
             token,

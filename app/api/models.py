@@ -48,6 +48,18 @@ class Asked(Taken):
         )
 
 
+class PageContext(Taken):
+    """The page that a question was asked on, as that page says: data that nothing is done with.
+
+    `path` is without a query, which may hold what is nobody's business.
+    """
+
+    origin: Annotated[str, Field(max_length=300)]
+    path: Annotated[str, Field(max_length=1_000, pattern=r"^/[^?#]*$")]
+    title: Annotated[str, Field(max_length=300)] = ""
+    selection: Annotated[str, Field(max_length=2_000)] | None = None
+
+
 class Question(Asked):
     """What to answer; the answer is a stream of events if `stream` or the Accept header says so."""
 
@@ -59,6 +71,7 @@ class Question(Asked):
 
     question: Annotated[str, Field(max_length=MAX_QUERY)]
     conversation_id: str | None = None
+    context: PageContext | None = None
     stream: bool | None = None
 
 
@@ -281,20 +294,6 @@ class SuggestionList(Given):
     """Questions that the articles can answer."""
 
     items: list[str]
-
-
-class TokenIn(Taken):
-    """A token that a portal's backend signed."""
-
-    token: Annotated[str, Field(max_length=8_000)]
-
-
-class SessionOut(Given):
-    """A session's token, to be sent as a Bearer token."""
-
-    access_token: str
-    token_type: Literal["Bearer"]
-    expires_in: float
 
 
 class MeOut(Given):

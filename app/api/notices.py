@@ -6,6 +6,8 @@ from html import escape
 
 from starlette.responses import HTMLResponse
 
+# Of a window that a portal's frame has opened and waits for word from.
+LINKED = {"cross-origin-opener-policy": "unsafe-none"}
 # Forms are sent with their origin only under a policy that sends it; the guard wants to see it.
 _PAGE = """<!doctype html>
 <html lang="en">

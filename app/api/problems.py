@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from vectorstore.errors import (
+    AccessError,
     BusyError,
     CitewellError,
     ConflictError,
@@ -88,11 +89,16 @@ def status_of(error: CitewellError) -> int:
 
 
 def problem(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    code: str | None = None,
+    **more: object,
 ) -> Response:
-    """Return a problem document."""
+    """Return a problem document; a `code` is for programs that act on the reason."""
+    kind = "about:blank" if code is None else f"urn:citewell:problem:{code}"
     return JSONResponse(
-        {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status,
+        {"type": kind, "title": TITLES.get(status, "Error"), "status": status,
          "detail": detail, **more},
         status_code=status,
         headers={"cache-control": "no-store", **(headers or {})},
@@ -107,7 +113,8 @@ def problem_of(error: CitewellError) -> Response:
         headers["retry-after"] = str(max(1, round(error.retry_after)))
     if isinstance(error, UnauthenticatedError):
         headers["www-authenticate"] = 'Bearer realm="citewell"'
-    return problem(status_of(error), str(error), headers)
+    code = error.code if isinstance(error, AccessError) else None
+    return problem(status_of(error), str(error), headers, code)
 
 
 def handle_problems(app: FastAPI) -> None:

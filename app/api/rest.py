@@ -18,6 +18,8 @@ from app.api.openai import openai_router
 from app.api.operator import operator_router
 from app.api.problems import REFUSALS, handle_problems
 from app.api.runtime import Runtime
+from app.api.sessions import sessions_router
+from app.api.widget import widget_router
 
 STATIC = Path(__file__).parents[1] / "web" / "static"
 
@@ -40,10 +42,12 @@ def rest_app(runtime: Runtime) -> FastAPI:
         conversations_router,
         articles_router,
         jobs_router,
+        sessions_router,
         admin_router,
         insight_router(runtime),
         operator_router(runtime),
         openai_router(runtime),
+        widget_router(runtime),
     ):
         app.include_router(router)
     handle_problems(app)

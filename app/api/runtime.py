@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.api.access import Access
 from app.api.desk import Desk
+from app.api.guard import path_of
 from app.api.limits import Limits
 from app.api.runner import JobRunner
 from app.retention import Retention
@@ -20,12 +21,14 @@ from vectorstore.lock import acquire_lock
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+    from starlette.types import Scope
 
     from app.service import Service
     from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+ANSWERS = "/api/v1/answers"
 STAGES = ("page", "store", "encoder")
 
 Replaced = TypeVar("Replaced")
@@ -62,9 +65,21 @@ class Runtime:
         """
         return self._warm.result()
 
+    async def admit(self, scope: Scope) -> None:
+        """Let a request in before anything is known of it but its address.
+
+        A question that would be refused for overload is refused here, where that costs little.
+
+        Raises:
+            BusyError: The address has asked too much, or everybody together has.
+        """
+        if path_of(scope) == ANSWERS and scope.get("method") == "POST":
+            self.desk.refuse_if_full()
+        await self.limits.admit_address(scope)
+
     def is_portal(self, origin: str) -> bool:
         """Whether an origin belongs to one of the portals."""
-        return any(origin in portal.origins for portal in self.service().records.portals.all())
+        return origin in self.service().records.portals.origins()
 
     def _open(self, lock: BaseFileLock) -> None:
         from app.service import Service

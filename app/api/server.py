@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +24,7 @@ from app.api.protocol import KEEP_ALIVE, Network, careful
 from app.api.runtime import Runtime
 from app.control import control_app, listen
 from app.sight.watch import Watch
-from vectorstore.errors import ServerError
+from vectorstore.errors import CitewellError, ServerError
 from vectorstore.lock import acquire_lock
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
+TURN = 0.0005  # seconds that a thread keeps Python's lock while others want it: 5 ms is its default
 GRACE = 3  # seconds that open streams are given at the end
 
 STARTING = """<!doctype html><html lang="en"><meta charset="utf-8">
@@ -144,7 +147,10 @@ def run(settings: Settings) -> None:
         ServerError: The port is taken, or the service could not be started.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+    sys.setswitchinterval(TURN)
     listener = bind(settings.host, settings.port)
+    # where any free port was asked for, it is known now: tokens are made out to our address
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     runtime = Runtime(settings, acquire_lock(settings.data_dir))
     front = Front(runtime)
     guard = Guard(
@@ -152,7 +158,7 @@ def run(settings: Settings) -> None:
         settings,
         runtime.access.identify,
         runtime.is_portal,
-        runtime.limits.admit_address,
+        runtime.admit,
         runtime.sight.refused,
     )
     runtime.sight.log()
@@ -179,8 +185,15 @@ def run(settings: Settings) -> None:
         front.attach(build(runtime))
         _say(f"Citewell is at http://{settings.host}:{listener.getsockname()[1]}")
 
+    def settle() -> None:
+        """Spare the libraries' objects from collections: one of all stops us for half a second."""
+        with suppress(CitewellError):
+            runtime.service()
+            gc.freeze()
+
     _say("Starting Citewell …")
     commands.start()
+    threading.Thread(target=settle, name="settle", daemon=True).start()
     runtime.start(build_page, stop)
     try:
         server.run(sockets=[listener])

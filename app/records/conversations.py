@@ -34,7 +34,8 @@ class Conversation:
 class StoredAnswer:
     """An answer with its citations and passages as they were.
 
-    `body` is the JSON it was given in; None once something it quotes was erased.
+    `body` is the JSON it was given in; None once something it quotes was erased. `context` is
+    the page it was asked on, as that page has said.
     """
 
     id: str
@@ -43,6 +44,7 @@ class StoredAnswer:
     question: str
     outcome: str
     body: Json | None
+    context: Json | None = None
 
 
 class Conversations:
@@ -113,7 +115,12 @@ class Conversations:
     # -- answers -------------------------------------------------------------------------
 
     def keep(
-        self, owner: str, body: Json, conversation: str | None = None, portal: str | None = None
+        self,
+        owner: str,
+        body: Json,
+        conversation: str | None = None,
+        portal: str | None = None,
+        context: Json | None = None,
     ) -> None:
         """Keep an answer, by the JSON it was given in; one that is kept already stays."""
         now = time.time()
@@ -130,6 +137,7 @@ class Conversations:
                     "question": body["question"],
                     "outcome": body["outcome"],
                     "body": json.dumps(body, ensure_ascii=False),
+                    "context": context and json.dumps(context, ensure_ascii=False),
                 },
             )
             if cited:
@@ -201,6 +209,7 @@ def _answer() -> Select[Any]:
         answers.c.question,
         answers.c.outcome,
         answers.c.body,
+        answers.c.context,
     )
 
 
@@ -210,7 +219,10 @@ def _found(row: Any) -> Conversation:  # noqa: ANN401 (a row of `_conversation`)
 
 def _stored(row: Any) -> StoredAnswer:  # noqa: ANN401 (a row of `_answer`)
     body = json.loads(row.body) if row.body else None
-    return StoredAnswer(row.id, row.conversation, row.asked, row.question, row.outcome, body)
+    context = json.loads(row.context) if row.context else None
+    return StoredAnswer(
+        row.id, row.conversation, row.asked, row.question, row.outcome, body, context
+    )
 
 
 def _drop(connection: Connection, gone: Select[Any]) -> int:

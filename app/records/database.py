@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from vectorstore.database import History, open_database
 from vectorstore.errors import StoreError
 
-RECORDS = History("app.records:migrations", "records_schema", "r0001")
+RECORDS = History("app.records:migrations", "records_schema", "r0003")
 
 
 class Database:

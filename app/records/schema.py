@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -42,6 +43,7 @@ answers = Table(
     Column("question", Text, nullable=False),
     Column("outcome", String, nullable=False),
     Column("body", Text),  # JSON
+    Column("context", Text),  # JSON: the page it was asked on, as that page says
 )
 
 answer_articles = Table(
@@ -90,8 +92,25 @@ portals = Table(
     Column("name", String, nullable=False, unique=True),
     Column("origins", Text, nullable=False),  # JSON list
     Column("collections", Text, nullable=False),  # JSON list of ids
-    Column("public_key", Text),  # PEM, for ES256; NULL: HS256 with the portal's derived secret
     Column("created", Float, nullable=False),
+    Column("groups", Text, nullable=False, server_default="{}"),  # JSON: name → list of ids
+    Column("is_public", Boolean, nullable=False, server_default=false()),
+    Column("has_login", Boolean, nullable=False, server_default=false()),
+    Column("welcome", Text, nullable=False, server_default=""),
+    Column("starters", Text, nullable=False, server_default="[]"),  # JSON list
+    Column("limit_user", String),
+    Column("limit_portal", String),
+)
+
+# What a portal's backend signs with; `kid` is also what a secret is derived from.
+portal_keys = Table(
+    "portal_keys",
+    metadata,
+    Column("kid", String, primary_key=True),
+    Column("portal", ForeignKey("portals.id"), nullable=False, index=True),
+    Column("public_key", Text),  # PEM, for ES256; NULL: HS256 with the derived secret
+    Column("created", Float, nullable=False),
+    Column("expires", Float),
 )
 
 sessions = Table(
@@ -102,6 +121,10 @@ sessions = Table(
     Column("groups", Text, nullable=False),  # JSON list
     Column("portal", String, index=True),
     Column("expires", Float, nullable=False, index=True),
+    Column("origin", String),  # of the portal's page; NULL: in the chat, or a public frame
+    Column("is_framed", Boolean, nullable=False, server_default=false()),
+    Column("is_anonymous", Boolean, nullable=False, server_default=false()),
+    Column("login", String, index=True),  # sha256 of the web session that it ends with
 )
 
 # What may be used once: portal tokens' ids.

@@ -18,12 +18,21 @@ from app.records.schema import sessions, spent
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is behind a session token; `portal` is the id of the portal it came through."""
+    """Who is behind a session token; `portal` is the id of the portal it came through.
+
+    `origin` is that of the portal's page. A framed session is used from our own page in a frame
+    of the portal's; an anonymous one is a stranger's in a public portal, one with a login is of
+    whoever has logged in to the web chat, and ends with that session.
+    """
 
     subject: str
     groups: tuple[str, ...]
     portal: str | None
     expires: float
+    origin: str | None = None
+    is_framed: bool = False
+    is_anonymous: bool = False
+    has_login: bool = False
 
 
 class Sessions:
@@ -33,9 +42,21 @@ class Sessions:
         self._database = database
 
     def create(
-        self, subject: str, groups: Sequence[str], lifetime: float, portal: str | None = None
+        self,
+        subject: str,
+        groups: Sequence[str],
+        lifetime: float,
+        portal: str | None = None,
+        origin: str | None = None,
+        *,
+        is_framed: bool = False,
+        is_anonymous: bool = False,
+        login: str | None = None,
     ) -> str:
-        """Begin a session of so many seconds and return its token."""
+        """Begin a session of so many seconds and return its token.
+
+        It ends with the session whose token is `login`, if that is given.
+        """
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.expires <= time.time()))
@@ -46,6 +67,10 @@ class Sessions:
                     groups=json.dumps(list(groups)),
                     portal=portal,
                     expires=time.time() + lifetime,
+                    origin=origin,
+                    is_framed=is_framed,
+                    is_anonymous=is_anonymous,
+                    login=login and _hashed(login),
                 )
             )
         return token
@@ -58,12 +83,23 @@ class Sessions:
         row = self._database.row(query)
         if row is None:
             return None
-        return Session(row.subject, tuple(json.loads(row.groups)), row.portal, row.expires)
+        return Session(
+            row.subject,
+            tuple(json.loads(row.groups)),
+            row.portal,
+            row.expires,
+            row.origin,
+            row.is_framed,
+            row.is_anonymous,
+            row.login is not None,
+        )
 
     def end(self, token: str) -> None:
-        """End a session; an unknown one is ended already."""
+        """End a session and those that hang on it; an unknown one is ended already."""
+        mine = _hashed(token)
+        ended = (sessions.c.sha256 == mine) | (sessions.c.login == mine)
         with self._database.write() as connection:
-            connection.execute(delete(sessions).where(sessions.c.sha256 == _hashed(token)))
+            connection.execute(delete(sessions).where(ended))
 
     def end_all(self, subject: str | None = None, portal: str | None = None) -> None:
         """End every session of a subject, or of a portal."""

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from app.answering.answer import Done, Event, gather
-from app.answering.wire import answer_json
+from app.answering.wire import Json, answer_json
 from app.identity import NOBODY, Identity
 from app.view import View
 from app.web.gate import Gate
 from app.web.markup import AnswerMarkup, notice_markup, question_markup
+from app.web.stoppable import stoppable
 from vectorstore.errors import CitewellError
 from vectorstore.retriever import MAX_QUERY
 
@@ -27,12 +29,12 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from app.api.runtime import Runtime
-    from app.service import Service
 
 logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 Update = tuple[Any, list[Message]]  # of the composer and of the conversation
+Updates = AsyncGenerator[Update, None]
 
 STATIC = Path(__file__).parent / "static"
 AT_ONCE = 4  # questions answered at the same time; one encodes while another is retrieved
@@ -73,14 +75,20 @@ def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
 
 def build_chat(runtime: Runtime) -> gr.Blocks:
     """Return the page; questions wait for the service that `runtime` is starting."""
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="chat")
 
-    def respond(question: str, history: list[Message], request: gr.Request) -> Iterator[Update]:
-        yield from answer_stream(runtime, identity_of(request), question, history)
+    async def respond(question: str, history: list[Message], request: gr.Request) -> Updates:
+        identity = identity_of(request)
+        refusal = await refusal_of(runtime, identity, question)
+        stream = answer_stream(runtime, identity, question, history, refusal)
+        async for update in stoppable(pool, stream):
+            yield update
 
-    def respond_to_example(
+    async def respond_to_example(
         event: gr.SelectData, history: list[Message], request: gr.Request
-    ) -> Iterator[Update]:
-        yield from answer_stream(runtime, identity_of(request), event.value["text"], history)
+    ) -> Updates:
+        async for update in respond(event.value["text"], history, request):
+            yield update
 
     page: gr.Blocks
     with gr.Blocks(title="Citewell", analytics_enabled=False) as page:
@@ -118,14 +126,11 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
         }
         asked = composer.submit(respond, inputs=[composer, chatbot], **shared)
         picked = chatbot.example_select(respond_to_example, inputs=chatbot, **shared)
-        composer.stop(
-            _idle,
-            outputs=composer,
-            cancels=[asked, picked],
-            concurrency_limit=AT_ONCE,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        composer.stop(None, cancels=[asked, picked], api_visibility="private")
+        # The page passes over a question while it holds the one before for unanswered, so the
+        # composer must not come back before the answer is cancelled: that is when it "fails".
+        for answering in (asked, picked):
+            answering.failure(_idle, **(shared | {"outputs": composer}))
     page.queue(max_size=WAITING)
     return page
 
@@ -145,12 +150,27 @@ def identity_of(request: gr.Request) -> Identity:
     return found if isinstance(found, Identity) else NOBODY
 
 
+async def refusal_of(runtime: Runtime, identity: Identity, question: str) -> CitewellError | None:
+    """Count a question, and return why it is one too many."""
+    try:
+        if question.strip():
+            await runtime.limits.admit_question(identity)
+    except CitewellError as exc:
+        return exc
+    return None
+
+
 def answer_stream(
-    runtime: Runtime, identity: Identity, question: str, history: list[Message]
-) -> Iterator[Update]:
+    runtime: Runtime,
+    identity: Identity,
+    question: str,
+    history: list[Message],
+    refusal: CitewellError | None = None,
+) -> Generator[Update, None, None]:
     """Yield the composer and the conversation as the answer grows, and keep the answer.
 
-    The composer is emptied at once and shows a stop button until the answer is whole.
+    The composer is emptied at once and shows a stop button until the answer is whole. With a
+    `refusal` that is all there is to show.
     """
     if not question.strip():
         yield _idle(), history
@@ -160,17 +180,20 @@ def answer_stream(
     yield busy, said
     answer = AnswerMarkup()
     try:
+        if refusal is not None:
+            raise refusal
         if not runtime.ready:
             waiting = notice_markup("One moment: the encoder is being loaded …")
             yield gr.skip(), [*said, {"role": "assistant", "content": waiting}]
-        service = runtime.service()
+        view = View(runtime.service(), identity)
         events: list[Event] = []
-        for event in View(service, identity).ask(question):
-            events.append(event)
-            if isinstance(event, Done):
-                _keep(service, identity, events)
-            if answer.add(event):
-                yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
+        with runtime.desk.place(identity.subject):
+            for event in view.ask(question):
+                events.append(event)
+                if answer.add(event):
+                    yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
+                if isinstance(event, Done):  # what was stopped meanwhile does not come here
+                    _keep(runtime, view, answer_json(gather(events)))
     except CitewellError as exc:
         answer.fail(str(exc))
     except Exception:  # the reader must get the composer back, the operator the reason
@@ -179,11 +202,11 @@ def answer_stream(
     yield _idle(), [*said, {"role": "assistant", "content": answer.html}]
 
 
-def _keep(service: Service, identity: Identity, events: list[Event]) -> None:
-    """Keep an answer as every face does; the reader gets it even if that fails."""
+def _keep(runtime: Runtime, view: View, body: Json) -> None:
+    """Count and keep an answer as every face does; the reader gets it even if that fails."""
+    who = view.identity
+    runtime.sight.answered(body, who.subject)
     try:
-        service.records.conversations.keep(
-            identity.subject, answer_json(gather(events)), portal=identity.portal
-        )
+        view.service.records.conversations.keep(who.subject, body, portal=who.portal)
     except CitewellError as exc:
         logger.error("an answer could not be kept: %s", exc)

@@ -29,13 +29,16 @@ if TYPE_CHECKING:
 
 GRADIO = "/gradio_api"
 PAGE, DATA, JOIN, CANCEL = "/", f"{GRADIO}/queue/data", f"{GRADIO}/queue/join", f"{GRADIO}/cancel"
-INFO = f"{GRADIO}/info"
+INFO, RESET = f"{GRADIO}/info", f"{GRADIO}/reset"
 READ = frozenset({PAGE, "/config", "/theme.css", "/favicon.ico", f"{GRADIO}/app_id", INFO, DATA})
 ASSET = re.compile(r"/assets/(?!.*\.\.)[\w.@+/-]+", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9]{1,64}")  # of a session; `_` joins it with a number in Gradio
 
 # The page asks for what Gradio says of its API, and sends nothing without; there is none.
 NO_API: dict[str, dict[str, object]] = {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+# The page asks for this after each cancelling; Gradio itself does nothing there any more.
+DONE = {"success": True}
 
 # What of a body is handed on, so that Gradio reads nothing that was not looked at here.
 FIELDS = {
@@ -161,6 +164,8 @@ class Gate:
     async def _post(
         self, path: str, subject: str, scope: Scope, receive: Receive, send: Send
     ) -> Response | None:
+        if path == RESET:
+            return JSONResponse(DONE)
         body = await _json(receive)
         name = body.get("session_hash") if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(name, str) or not NAME.fullmatch(name):
@@ -216,7 +221,7 @@ class Gate:
 
 def _is_listed(path: str, method: str) -> bool:
     if method == "POST":
-        return path in FIELDS
+        return path in FIELDS or path == RESET
     is_read = path in READ or ASSET.fullmatch(path) is not None
     return method in ("GET", "HEAD") and is_read
 

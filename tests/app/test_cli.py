@@ -142,6 +142,7 @@ def test_commands_work_beside_the_server(server: Server, tmp_path: Path) -> None
     assert [head["uri"] for head in removed["removed"]] == ["well.md"]
     gone = server.citewell_json("ask", "Who dug the well of Oberdorf?", "--json")
     assert "Kessler" not in json.dumps(gone)
+    assert server.citewell("collections", "delete", "wells").returncode == 0  # all share the server
 
 
 def test_a_second_ingest_embeds_nothing(server: Server) -> None:

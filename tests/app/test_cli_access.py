@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 RunCitewell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -54,21 +52,6 @@ def test_a_grant_is_set_changed_and_removed(run: Callable[..., Any]) -> None:
     assert run("grants", "list")["grants"] == []
 
 
-def test_a_portal_is_made_with_a_secret_or_a_key(run: Callable[..., Any], tmp_path: Path) -> None:
-    """Without a public key the derived secret is printed; with one there is none."""
-    where = ("--origin", "https://intranet.example", "--collection", "news")
-    made = run("portals", "create", "intranet", *where)
-    assert (made["algorithm"], len(made["secret"])) == ("HS256", 64)
-    public = ec.generate_private_key(ec.SECP256R1()).public_key()
-    pem = tmp_path / "key.pem"
-    pem.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    made = run("portals", "create", "other", *where, "--public-key", str(pem))
-    assert (made["algorithm"], made["secret"]) == ("ES256", None)
-    assert len(run("portals", "list")["portals"]) == 2
-    run("portals", "remove", "intranet")
-    assert [each["name"] for each in run("portals", "list")["portals"]] == ["other"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -78,12 +61,6 @@ def test_a_portal_is_made_with_a_secret_or_a_key(run: Callable[..., Any], tmp_pa
         (("grants", "set", "ada", "reader"), "user:NAME"),
         (("grants", "set", "user:ada", "king"), "king"),
         (("grants", "remove", "user:ada"), "user:ada"),
-        (("portals", "create", "x", "--origin", "intranet", "--collection", "news"), "https://"),
-        (("portals", "create", "x", "--origin", "https://a.example/b", "--collection", "news"),
-         "without a path"),
-        (("portals", "create", "x", "--origin", "https://a.example", "--collection", "nope"),
-         "nope"),
-        (("portals", "remove", "nope"), "nope"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(
@@ -93,18 +70,3 @@ def test_what_is_wrong_is_named(
     assert said in run(*arguments, status=1)
     kind = arguments[0]
     assert run(kind, "list")[kind] == []
-
-
-def test_a_public_key_that_es256_cannot_take_is_refused(
-    run: Callable[..., Any], tmp_path: Path
-) -> None:
-    """An RSA key, and what is no key, are refused when the portal is made."""
-    where = ("--origin", "https://a.example", "--collection", "news", "--public-key")
-    public = rsa.generate_private_key(65537, 2048).public_key()
-    pem = tmp_path / "key.pem"
-    pem.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    assert "P-256" in run("portals", "create", "x", *where, str(pem), status=1)
-    pem.write_text("no key")
-    assert "not PEM" in run("portals", "create", "x", *where, str(pem), status=1)
-    missing = str(tmp_path / "none")
-    assert "cannot be read" in run("portals", "create", "x", *where, missing, status=1)

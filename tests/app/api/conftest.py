@@ -56,7 +56,7 @@ def client_of(runtime: Runtime, headers: dict[str, str] | None = None) -> TestCl
         runtime.settings,
         runtime.access.identify,
         runtime.is_portal,
-        runtime.limits.admit_address,
+        runtime.admit,
     )
     return TestClient(
         guarded, base_url="http://127.0.0.1", headers=headers, raise_server_exceptions=False

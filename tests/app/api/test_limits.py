@@ -14,6 +14,8 @@ from starlette.testclient import TestClient
 
 from app.api.desk import WORKERS
 from app.api.limits import Limits
+from app.identity import Identity
+from app.records.portals import PortalConfig
 from app.settings import Settings
 from tests.app.api.conftest import Api, client_of, start
 from tests.app.api.test_proxy import free_port, wait_for
@@ -30,6 +32,7 @@ def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
         secret="s" * 40,
         limit_user="3/minute",
         limit_address="5/minute",
+        limit_public="2/minute",
         streams=2,
     )
     yield Api(started)
@@ -96,12 +99,83 @@ def test_an_address_has_so_many_requests(addresses: list[str], let_in: int) -> N
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"limit_user": "often"}, {"limits_storage": "nowhere://"}, {"limit_portal": ""}]
+    "wrong",
+    [
+        {"limit_user": "often"},
+        {"limits_storage": "nowhere://"},
+        {"limit_portal": ""},
+        {"limit_public": "x"},
+    ],
 )
 def test_a_limit_that_cannot_be_used_is_named(wrong: dict[str, str]) -> None:
     """A limit that is none is an error at the start."""
     with pytest.raises(SettingsError, match="60/minute"):
         Limits(Settings(**wrong))
+
+
+async def ask(limits: Limits, identity: Identity) -> bool:
+    """Tell whether a question is let in."""
+    try:
+        await limits.admit_question(identity)
+    except BusyError:
+        return False
+    return True
+
+
+def let_in(identities: list[Identity], **settings: str) -> list[bool]:
+    """Tell of each question in turn whether it is let in."""
+
+    async def all_of_them() -> list[bool]:
+        limits = Limits(Settings(**settings))
+        return [await ask(limits, identity) for identity in identities]
+
+    return asyncio.run(all_of_them())
+
+
+def test_a_portal_has_limits_of_its_own() -> None:
+    """They stand in place of the settings, for its users and for all of them together."""
+    strict = [
+        Identity(f"portal:p1/{name}", {}, "p1", limit_user="2/minute", limit_portal="3/minute")
+        for name in ("ada", "ada", "ada", "ben", "cleo")
+    ]
+    assert let_in(strict) == [True, True, False, True, False]
+    wide = [Identity("portal:p1/ada", {}, "p1", limit_user="9/minute")] * 5
+    assert let_in(wide, limit_user="1/minute") == [True] * 5
+    other = [Identity("portal:p2/ada", {}, "p2")] * 2
+    assert let_in(other, limit_user="1/minute") == [True, False]
+
+
+def test_strangers_are_counted_by_their_address() -> None:
+    """A new session evades nothing; another address, or another portal, is counted apart."""
+
+    def stranger(number: int, address: str, portal: str = "p1") -> Identity:
+        subject = f"portal:{portal}/anonymous-{number}"
+        return Identity(subject, {}, portal, stranger_at=address)
+
+    same = [stranger(number, "203.0.113.7") for number in range(3)]
+    others = [stranger(3, "203.0.113.8"), stranger(4, "203.0.113.7", "p2")]
+    mapped = [stranger(5, "::ffff:203.0.113.8"), stranger(6, "::ffff:203.0.113.8")]
+    counted = let_in([*same, *others, *mapped], limit_public="2/minute")
+    assert counted == [True, True, False, True, True, True, False]
+    one_network = [stranger(number, f"2001:db8:1:2::{number}") for number in range(3)]
+    assert let_in(one_network, limit_public="2/minute") == [True, True, False]
+    here = [stranger(number, "127.0.0.1") for number in range(3)]
+    assert let_in(here, limit_public="2/minute") == [True, True, False]
+
+
+def test_a_stranger_comes_back_as_nobody_else(limited: Api) -> None:
+    """Over HTTP too, sessions in a public portal share what their address has left."""
+    service = limited.runtime.service()
+    config = PortalConfig(origins=("https://a.example",), collections=(), is_public=True)
+    service.records.portals.add("lobby", config)
+    headers = {"origin": "https://a.example"}
+    statuses = []
+    for _ in range(3):
+        page = client_of(limited.runtime, headers)
+        token = page.post("/api/v1/sessions", json={"portal": "lobby"}).json()["access_token"]
+        page.headers["authorization"] = f"Bearer {token}"
+        statuses.append(page.post("/api/v1/search", json={"query": "bridge"}).status_code)
+    assert statuses == [200, 200, 429]
 
 
 def test_so_many_answers_at_once(limited: Api) -> None:
@@ -129,6 +203,8 @@ def test_too_many_questions_are_refused_at_once(limited: Api) -> None:
     assert full.value.overloaded
     refused = limited.client("ask").post("/api/v1/answers", json={"question": "When?"})
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    unread = limited.client("ask").post("/api/v1/answers", content=b"not even JSON")
+    assert unread.status_code == 503, "it is refused before it is read"
     for number in range(room):
         desk.leave(f"user {number}")
     assert client_of(limited.runtime).get("/api/v1/openapi.json").status_code == 200

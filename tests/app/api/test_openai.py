@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from app.answering.answer import Degraded, SentenceReleased, Started
 from app.answering.wire import citation_json
 from app.api.access import Access
+from app.api.desk import WORKERS
 from app.api.guard import Guard
 from app.api.openai import openai_router
 from app.api.problems import handle_problems
@@ -300,7 +301,7 @@ def test_too_many_at_once_are_refused(connect: Connect, runtime: Runtime, stream
 
 def test_an_overload_is_the_services_own(connect: Connect, runtime: Runtime) -> None:
     """When everybody together asks too much, the reply is 503 with Retry-After."""
-    for number in range(runtime.settings.waiting + 8):
+    for number in range(runtime.settings.waiting + WORKERS):
         runtime.desk.admit(f"user:{number}")
     with pytest.raises(openai.InternalServerError) as raised:
         connect().chat.completions.create(model="citewell", messages=asked())
@@ -395,7 +396,8 @@ def test_a_client_that_leaves_stops_its_answer(
 def test_the_server_has_the_models(server: Server) -> None:
     """`citewell serve` answers under /v1 beside the chat."""
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
-        assert [model.id for model in client.models.list()] == ["citewell", "citewell/articles"]
+        known = {model.id for model in client.models.list()}
+        assert known >= {"citewell", "citewell/articles"}  # other tests may have added some
         question: Any = [{"role": "user", "content": "How many tree species are there on Earth?"}]
         reply = client.chat.completions.create(model="citewell/articles", messages=question)
     assert "73,000" in (reply.choices[0].message.content or "")

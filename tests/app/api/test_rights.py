@@ -18,6 +18,16 @@ PUBLIC = {("GET", "/api/v1/openapi.json"), ("HEAD", "/api/v1/openapi.json")}
 ANYBODY = {
     ("POST", "/api/v1/sessions"),  # a portal's token is its own proof
     ("GET", "/admin"),  # a page that holds nothing itself
+    ("GET", "/widget/{version}/citewell.js"),  # what every page of a portal loads
+    ("GET", "/widget/frame"),
+    ("GET", "/widget/frame.js"),
+    ("GET", "/widget/login"),
+    ("GET", "/widget/login.js"),
+    ("HEAD", "/widget/{version}/citewell.js"),
+    ("HEAD", "/widget/frame"),
+    ("HEAD", "/widget/frame.js"),
+    ("HEAD", "/widget/login"),
+    ("HEAD", "/widget/login.js"),
 }
 NEEDS: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/v1/answers"): {"ask"},
@@ -44,6 +54,7 @@ NEEDS: dict[tuple[str, str], set[str]] = {
     ("GET", "/api/v1/jobs"): {"ingest"},
     ("GET", "/api/v1/jobs/{job_id}"): {"ingest"},
     ("GET", "/api/v1/jobs/{job_id}/events"): {"ingest"},
+    ("DELETE", "/api/v1/sessions"): set(),  # a key is no session: it takes a portal's user
     ("GET", "/api/v1/me"): {"ask", "search", "ingest", "admin"},
     ("GET", "/api/v1/keys"): {"admin"},
     ("POST", "/api/v1/keys"): {"admin"},

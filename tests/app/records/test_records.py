@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from app.records.database import RECORDS
+from app.records.database import RECORDS, Database
+from app.records.portals import PortalConfig, PortalKey
 from app.records.records import Records
 from app.records.schema import metadata
 from vectorstore.catalogue import Catalogue
+from vectorstore.database import History
 from vectorstore.errors import UnknownNameError
 from vectorstore.schema import metadata as catalogue_metadata
 
@@ -66,6 +71,60 @@ def test_the_newest_step_is_the_one_the_code_asks_for() -> None:
     """RECORDS names the only head among the migration steps."""
     folder = Path(__file__).parents[3] / "app" / "records" / "migrations"
     assert ScriptDirectory(str(folder)).get_heads() == [RECORDS.newest]
+
+
+def test_an_older_database_keeps_its_portals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A portal of the first schema keeps its key and secret; sessions of before have ended."""
+    path = tmp_path / "catalogue.sqlite3"
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "app.records.database.RECORDS", History(RECORDS.folder, RECORDS.table, "r0001")
+        )
+        Database(path).close()
+    with closing(sqlite3.connect(path)) as old, old:
+        old.executemany(
+            "INSERT INTO portals (id, name, origins, collections, public_key, created) "
+            "VALUES (?, ?, '[\"https://a.example\"]', '[\"c1\"]', ?, 7)",
+            [("p1", "hr", None), ("p2", "press", "PEM")],
+        )
+        old.execute(
+            "INSERT INTO sessions VALUES (?, 'ada', '[]', 'p1', ?), (?, 'ben', '[]', NULL, ?)",
+            (hashed("one"), time.time() + 60, hashed("two"), time.time() + 60),
+        )
+    records = Records(path)
+    hr, press = records.portals.all()
+    assert hr.keys == (PortalKey("p1", None, 7, None),)
+    assert press.keys == (PortalKey("p2", "PEM", 7, None),)
+    assert (hr.origins, hr.collections, hr.groups) == (("https://a.example",), ("c1",), {})
+    assert (hr.is_public, hr.starters, hr.limit_user) == (False, (), None)
+    assert records.sessions.find("one") is None
+    found = records.sessions.find("two")
+    assert found is not None
+    assert found.subject == "ben"
+    records.close()
+
+
+def hashed(token: str) -> str:
+    """Return what is kept of a session's token."""
+    return sha256(token.encode()).hexdigest()
+
+
+def test_a_portals_groups_see_what_they_are_given(records: Records) -> None:
+    """All users see its collections, in order and once; each group its further ones."""
+    config = PortalConfig(
+        origins=("https://a.example",),
+        collections=("c1",),
+        groups={"a": ("c2", "c1"), "b": ("c3",)},
+    )
+    portal = records.portals.add("hr", config)
+    assert portal.seen_by([]) == ("c1",)
+    assert portal.seen_by(["b", "a", "z"]) == ("c1", "c3", "c2")
+    assert records.portals.find("hr") == records.portals.find(portal.id) == portal
+    assert records.portals.origins() == {"https://a.example"}
+    records.portals.remove("hr")
+    assert records.portals.all() == []
 
 
 def test_a_key_is_kept_as_a_hash_only(records: Records, tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -34,34 +36,49 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Runtime, str]]:
-    """The chat at an address of this machine, for people whom a provider knows."""
-    monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # the provider's own check
-    with run_server_in_thread(user_claims=[ADA]) as provider, socket.socket() as listener:
-        settings = {
-            "auth": "oidc",
-            "secret": SECRET,
-            "oidc_issuer": f"http://localhost:{provider.server_port}",
-            "oidc_client_id": "citewell",
-            "oidc_client_secret": "hush",
-        }
+@contextmanager
+def serving(folder: Path, **settings: Any) -> Iterator[tuple[Runtime, str]]:  # noqa: ANN401
+    """Serve the chat at an address of this machine, under some settings."""
+    with socket.socket() as listener, opened(folder, **settings) as runtime:
         listener.bind(("127.0.0.1", 0))
-        with opened(tmp_path, **settings) as runtime:
-            server: list[uvicorn.Server] = []
+        server: list[uvicorn.Server] = []
 
-            def work() -> None:
-                guard = Guard(build(runtime), runtime.settings, runtime.access.identify)
-                server.append(uvicorn.Server(uvicorn.Config(guard, log_level="warning")))
-                server[0].run(sockets=[listener])
+        def work() -> None:
+            guard = Guard(build(runtime), runtime.settings, runtime.access.identify)
+            server.append(uvicorn.Server(uvicorn.Config(guard, log_level="warning")))
+            server[0].run(sockets=[listener])
 
-            thread = threading.Thread(target=work)
-            thread.start()
-            while not (server and server[0].started):
-                time.sleep(0.05)
-            yield runtime, f"http://127.0.0.1:{listener.getsockname()[1]}"
-            server[0].should_exit = server[0].force_exit = True
-            thread.join(30)
+        thread = threading.Thread(target=work)
+        thread.start()
+        while not (server and server[0].started):
+            time.sleep(0.05)
+        yield runtime, f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server[0].should_exit = server[0].force_exit = True
+        thread.join(30)
+
+
+@contextmanager
+def serving_known(folder: Path) -> Iterator[tuple[Runtime, str]]:
+    """Serve the chat for people whom a provider knows."""
+    with pytest.MonkeyPatch.context() as patch, run_server_in_thread(user_claims=[ADA]) as provider:
+        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # the provider's own check
+        issuer = f"http://localhost:{provider.server_port}"
+        with serving(
+            folder,
+            auth="oidc",
+            secret=SECRET,
+            oidc_issuer=issuer,
+            oidc_client_id="citewell",
+            oidc_client_secret="hush",  # noqa: S106 (of a mock)
+        ) as served:
+            yield served
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Runtime, str]]:
+    """The chat at an address of this machine, for people whom a provider knows."""
+    with serving_known(tmp_path) as served:
+        yield served
 
 
 def test_a_reader_logs_in_asks_and_logs_out(browser: Browser, served: tuple[Runtime, str]) -> None:

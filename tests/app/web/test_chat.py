@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import gradio as gr
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
 
 from app.api.runtime import Runtime
 from app.identity import LOCAL, NOBODY, Identity
-from app.web.chat import answer_stream, identity_of
+from app.web.chat import answer_stream, identity_of, refusal_of
 from tests.app.runtimes import opened
 from vectorstore.errors import EncoderError, StoreError
 
@@ -83,7 +86,17 @@ def test_a_stopped_answer_is_not_kept(runtime: Runtime) -> None:
     reader = Identity("user:hasty", {"ask": None})
     stream = answer_stream(runtime, reader, QUESTION, [])
     next(stream)
-    stream.close()  # type: ignore[attr-defined] # it is a generator
+    stream.close()
+    assert runtime.service().records.conversations.of_owner(reader.subject) == []
+
+
+def test_a_refusal_that_was_stopped_is_not_kept(runtime: Runtime) -> None:
+    """A reader who leaves while it turns out that there is no answer leaves no trace either."""
+    reader = Identity("user:hastier", {"ask": None})
+    stream = answer_stream(runtime, reader, "How do I reset my VPN password?", [])
+    shown = next(each for each in stream if len(each[1]) == 2)
+    assert "The articles do not say" in shown[1][-1]["content"]
+    stream.close()
     assert runtime.service().records.conversations.of_owner(reader.subject) == []
 
 
@@ -116,3 +129,50 @@ def test_who_may_not_ask_is_told(runtime: Runtime) -> None:
     """Somebody without the right reads why there is no answer."""
     updates = list(answer_stream(runtime, Identity("user:ada", {"search": None}), QUESTION, []))
     assert "it takes the right to ask" in updates[-1][1][-1]["content"]
+
+
+def test_who_asks_too_often_is_told(tmp_path: Path) -> None:
+    """The chat counts questions as every face does; one too many is told how long to wait."""
+    reader = Identity("user:keen", {"ask": None})
+    with opened(tmp_path, limit_user="1/minute") as runtime:
+        assert asyncio.run(refusal_of(runtime, reader, "  ")) is None, "no question"
+        assert asyncio.run(refusal_of(runtime, reader, QUESTION)) is None
+        refusal = asyncio.run(refusal_of(runtime, reader, QUESTION))
+        updates = list(answer_stream(runtime, reader, QUESTION, [], refusal))
+    assert "more than 1 per 1 minute for one user" in updates[-1][1][-1]["content"]
+    assert updates[-1][0].submit_btn is True
+
+
+def test_an_answer_takes_a_place(runtime: Runtime) -> None:
+    """While the chat answers it holds one of the reader's places; stopped, it gives it back."""
+    reader = Identity("user:busy", {"ask": None})
+    before = runtime.desk.load
+    stream = answer_stream(runtime, reader, QUESTION, [])
+    next(each for each in stream if len(each[1]) == 2)
+    assert runtime.desk.load == before + 1
+    for _ in range(runtime.settings.streams - 1):
+        runtime.desk.admit(reader.subject)
+    told = list(answer_stream(runtime, reader, QUESTION, []))[-1][1][-1]["content"]
+    assert "answers open already" in told
+    stream.close()
+    for _ in range(runtime.settings.streams - 1):
+        runtime.desk.leave(reader.subject)
+    assert runtime.desk.load == before
+
+
+def test_an_answer_is_counted(runtime: Runtime) -> None:
+    """The metrics count the chat's answers."""
+    before = answered(runtime)
+    list(answer_stream(runtime, LOCAL, QUESTION, []))
+    assert answered(runtime) == before + 1
+
+
+def answered(runtime: Runtime) -> float:
+    """Return how many answers the metrics have counted."""
+    families = text_string_to_metric_families(runtime.sight.metrics.exposition().decode())
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "citewell_answers_total"
+    )

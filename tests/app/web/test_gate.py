@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from app.answering.answer import Event
 from app.api.runtime import Runtime
 from app.api.server import build
 from app.web.gate import Gate, Owners
@@ -25,10 +27,11 @@ OPEN = {  # what our page needs, by path and method
     ("/", "GET"), ("/", "HEAD"), ("/config", "GET"), ("/theme.css", "GET"),
     ("/favicon.ico", "GET"), ("/assets/x.js", "GET"), ("/gradio_api/app_id", "GET"),
     ("/gradio_api/queue/data", "GET"), ("/gradio_api/queue/join", "POST"),
-    ("/gradio_api/cancel", "POST"), ("/gradio_api/info", "GET"),
+    ("/gradio_api/cancel", "POST"), ("/gradio_api/info", "GET"), ("/gradio_api/reset", "POST"),
 }  # fmt: skip
 OURS = {"/openapi.json", "/static/{path:path}"}  # served by the application before Gradio
 JOIN, DATA, CANCEL = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel"
+RESET = "/gradio_api/reset"
 QUESTION = "When did the harbour bridge open?"
 
 
@@ -228,14 +231,51 @@ def test_anothers_session_is_refused(chat: tuple[Runtime, TestClient]) -> None:
     assert "19 March 1932" in json.dumps(read(client, "a1", ada))
 
 
-def test_ones_own_question_can_be_ended(chat: tuple[Runtime, TestClient]) -> None:
-    """Who asked may stop the answer; in a session without a question there is nothing to read."""
+def test_only_who_asked_ends_an_answer(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two who are logged in, one cannot stop the other's answer, who can."""
+    runtime, client = serve(auth="oidc", oidc_issuer="https://id.example", oidc_client_id="cw")
+    service = runtime.service()
+    service.records.grants.set("*", "reader")
+    ada, ben = (
+        {
+            "cookie": f"citewell={service.records.sessions.create(name, [], 60)}",
+            "origin": "http://127.0.0.1:7860",
+        }
+        for name in ("ada", "ben")
+    )
+    begun, let_go = threading.Semaphore(0), threading.Semaphore(0)
+    whole = service.ask
+
+    def hang(*arguments: Any) -> Iterator[Event]:  # noqa: ANN401 (as `ask` has them)
+        begun.release()
+        assert let_go.acquire(timeout=60)
+        yield from whole(*arguments)
+
+    monkeypatch.setattr(service, "ask", hang)
+    for session, ender, status, is_told in (("a1", ben, 403, True), ("a2", ada, 200, False)):
+        event = put(client, session, ada).json()["event_id"]
+        assert begun.acquire(timeout=60)
+        told = {"session_hash": session, "event_id": event, "fn_index": 0}
+        assert client.post(CANCEL, json=told, headers=ender).status_code == status
+        if is_told:
+            let_go.release()
+        assert ("19 March 1932" in json.dumps(read(client, session, ada))) is is_told
+    let_go.release()
+    assert len(service.records.conversations.of_owner("user:ada")) == 1
+
+
+def test_what_was_not_asked_is_not_read(chat: tuple[Runtime, TestClient]) -> None:
+    """In a session without a question there is nothing to read."""
     runtime, client = chat
-    ada = bearer(runtime, "ask")
-    event = put(client, "a1", ada).json()["event_id"]
-    told = {"session_hash": "a1", "event_id": event, "fn_index": 0}
-    assert client.post(CANCEL, json=told, headers=ada).json() == {"success": True}
-    assert client.get(DATA, params={"session_hash": "fresh"}, headers=ada).status_code == 403
+    headers = bearer(runtime, "ask")
+    assert client.get(DATA, params={"session_hash": "fresh"}, headers=headers).status_code == 403
+
+
+def test_the_page_may_say_that_it_cancelled(chat: tuple[Runtime, TestClient]) -> None:
+    """What the page asks after a cancelling is answered here, and never reaches Gradio."""
+    runtime, client = chat
+    body = {"event_id": "x"}
+    assert client.post(RESET, json=body, headers=bearer(runtime, "ask")).json() == {"success": True}
 
 
 def test_what_gradio_would_read_otherwise_is_refused(chat: tuple[Runtime, TestClient]) -> None:

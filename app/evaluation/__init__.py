@@ -1,0 +1,1 @@
+"""How good the passages, answers, refusals and follow-ups are: one command, one report."""
