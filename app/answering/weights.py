@@ -11,6 +11,8 @@ from app.answering.features import SENTENCE
 from app.answering.span import SPAN
 from app.answering.trees import Trees
 
+# The best sentence's features, and what tells it from the next ones; see refusal.py.
+REFUSAL = (*SENTENCE, "logit", "logit above next", "logit above third", "chunks", "near sentences")
 FILE = Path(__file__).with_name("weights.json")
 
 
@@ -31,3 +33,9 @@ def sentence_trees() -> Trees:
 def span_trees() -> Trees:
     """Return what tells how probable it is that words of a right sentence are the answer."""
     return Trees.load(saved()["span"], SPAN)
+
+
+@cache
+def refusal_trees() -> Trees:
+    """Return what tells how probable it is that the best sentence answers."""
+    return Trees.load(saved()["refusal"], REFUSAL)
