@@ -32,7 +32,6 @@ from corpora import (
     build,
     open_service,
     read_lines,
-    scifact_records,
     squad_questions,
 )
 

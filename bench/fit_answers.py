@@ -13,20 +13,19 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from asked import Case, cases
-from corpora import SHARED
+from corpora import argument_parser, workplace
 from report import print_table
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from app.answering.features import SENTENCE, Asked, sentence_features
 from app.answering.kinds import Span
+from app.answering.refusal import signals as signals_of
 from app.answering.span import SPAN, Spans
 from app.answering.trees import Floats, Trees, chance
-from app.answering.refusal import signals as signals_of
 from app.answering.weights import FILE, REFUSAL
 from vectorstore.retriever import ALPHA, Retrieved
 
@@ -168,10 +167,19 @@ def parallel(work: Callable[[Case], Any], found: Sequence[Case]) -> list[Any]:
 
 def main() -> None:
     """Fit, print, and with --write keep the weights."""
-    folder = Path(sys.argv[sys.argv.index("--keep") + 1])
+    parser = argument_parser(__doc__)
+    parser.add_argument("--write", action="store_true", help="replace the engine's weights")
+    options = parser.parse_args()
+    with workplace(options.keep) as folder:
+        asked = cases(options.data, folder)
+    fit_all(asked, options.write)
+
+
+def fit_all(asked: Sequence[Case], write: bool) -> None:
+    """Fit on one half, print the figures of the other, and keep the weights if that is wanted."""
     found = [
         replace(case, found=rescored(case.found)) if case.group == "gone" else case
-        for case in cases(SHARED, folder)
+        for case in asked
     ]
     rows: list[Rows] = parallel(rows_of, found)
     print(f"{len(found)} cases", file=sys.stderr)
@@ -211,14 +219,21 @@ def main() -> None:
     labels = np.array([bool(found[n].answers) for n in keep])
     fit = np.array([found[n].fit for n in keep])
     kinds = [(found[n].group, found[n].corpus, bool(found[n].answers)) for n in keep]
-    size = {kind: sum(k == kind and f for k, f in zip(kinds, fit, strict=True)) for kind in set(kinds)}
-    share = np.array([1000.0 / max(1, size[kind]) * PRIORS.get((kind[0], kind[2]), 1.0) for kind in kinds])
+    size = {
+        kind: sum(k == kind and f for k, f in zip(kinds, fit, strict=True)) for kind in set(kinds)
+    }
+    share = np.array(
+        [1000.0 / max(1, size[kind]) * PRIORS.get((kind[0], kind[2]), 1.0) for kind in kinds]
+    )
     of_refusal = saved(grow(signals[fit], labels[fit], REFUSAL_TREES, share[fit]), REFUSAL)
     chances = np.array([chance(x) for x in Trees.load(of_refusal, REFUSAL).logits(signals)])
     own = np.array([kind == ("own", "squad", True) for kind in kinds])
     # On what was fitted, since the reported half may not decide it.
     threshold = float(np.quantile(chances[fit & own], WRONGLY))
-    print(f"threshold {threshold:.3f}")
+    # How many questions have an answer is the operator's to know: .5 is put where WRONGLY are refused.
+    of_refusal["base"] = round(of_refusal["base"] - float(np.log(threshold / (1 - threshold))), 4)
+    chances = np.array([chance(x) for x in Trees.load(of_refusal, REFUSAL).logits(signals)])
+    threshold = 0.5
 
     print_sentences(found, rows, logits, dict(zip(keep, chances, strict=True)), threshold)
     headers = ["asked", "corpus", "answerable", "n", "refused"]
@@ -228,10 +243,12 @@ def main() -> None:
         if chosen:
             told = [float(chances[i] < threshold) for i in chosen]
             titles = [found[keep[i]].title or str(i) for i in chosen]
-            table.append([*kind[:2], "yes" if kind[2] else "no", str(len(chosen)), interval(told, titles)])
+            table.append(
+                [*kind[:2], "yes" if kind[2] else "no", str(len(chosen)), interval(told, titles)]
+            )
     print_table(headers, table)
     of_span = spans(found)
-    if "--write" in sys.argv:
+    if write:
         weights = {"sentence": sentence, "span": of_span, "refusal": of_refusal}
         FILE.write_text(json.dumps(weights, separators=(",", ":")) + "\n", encoding="utf-8")
         print(f"wrote {FILE}, {FILE.stat().st_size / 1e3:.0f} kB")
@@ -266,7 +283,9 @@ def print_sentences(
     """Print how often the first and the shown sentences hold the answer."""
     table = []
     for corpus in ("squad", "scifact"):
-        chosen = [n for n, c in enumerate(found) if c.group == "own" and c.corpus == corpus and not c.fit]
+        chosen = [
+            n for n, c in enumerate(found) if c.group == "own" and c.corpus == corpus and not c.fit
+        ]
         titles = [found[n].title or str(n) for n in chosen]
         orders = [order_of(rows[n].texts, logits[n]) for n in chosen]
         held = [
@@ -285,7 +304,18 @@ def print_sentences(
             table.append([corpus, str(len(chosen)), f"{gap:g}", interval(first, titles),
                           interval(shown, titles), f"{np.mean(many):.2f}",
                           f"{np.mean([r[0] for r in held]):.3f}"])  # fmt: skip
-    print_table(["corpus", "n", "worth", "first holds it", "shown hold it", "sentences", "first, none refused"], table)
+    print_table(
+        [
+            "corpus",
+            "n",
+            "worth",
+            "first holds it",
+            "shown hold it",
+            "sentences",
+            "first, none refused",
+        ],
+        table,
+    )
 
 
 def order_of(texts: Sequence[str], scores: Floats) -> list[int]:
@@ -309,7 +339,7 @@ def spans(found: Sequence[Case]) -> dict[str, Any]:
     model = saved(grow(features, labels, SPAN_TREES), SPAN)
     trees = Trees.load(model, SPAN)
     table = []
-    for sure in (0.0, 0.1, 0.2, 0.3):
+    for sure in (0.0, 0.05, 0.1, 0.2):
         exact, partial, marked, titles = [], [], [], []
         for case, each in zip(own, made, strict=True):
             if case.fit or not each:

@@ -19,8 +19,8 @@ from vectorstore.types import Passage, Sentence
 
 _COSINE = SENTENCE.index("cosine")
 SHOWN = 3
-WORTH = 2.5  # how far, in logits, a further sentence may be below the best one to be shown
-SURE = 0.2  # of its being the answer, for a span to be marked
+WORTH = 3.5  # how far, in logits, a further sentence may be below the best one to be shown
+SURE = 0.05  # of its being the answer, for a span to be marked
 
 
 @dataclass(frozen=True, slots=True)

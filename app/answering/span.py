@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from app.answering.features import Asked, Read
 from app.answering.kinds import KINDS, Span, asked_noun, of_kind
 from app.answering.trees import Floats
-from app.answering.words import terms, tokens
+from app.answering.words import terms
 
 LONGEST = 8  # words
-_HARD, _SOFT = frozenset(";:()[]{}\"“”«»?!…|/—–•"), frozenset(",")
+_HARD, _SOFT = frozenset(';:()[]{}"“”«»?!…|/—–•'), frozenset(",")
 _JOINING = frozenset("of the and a an to in for on at or with s by from".split())
 _DETERMINERS = frozenset("the a an his her its their this that these those".split())
 _COPULAS = frozenset("is was are were be been being became called named known as".split())
@@ -148,7 +148,7 @@ class _Words:
             glued = numeric or gap in ("-", "'", "’", ".")
             self.glued[number] = glued
             self.hard[number] = not glued and (
-                bool(_HARD.intersection(gap)) or ". " in gap and len(lowers[number - 2]) > 2
+                bool(_HARD.intersection(gap)) or (". " in gap and len(lowers[number - 2]) > 2)
             )
             self.soft[number] = not glued and bool(_SOFT.intersection(gap))
         before = [text[start - 1 : start] for start in self.starts]
