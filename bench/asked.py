@@ -137,7 +137,9 @@ class SmallSet:
     def __init__(self, located: Sequence[Located], vectors: np.ndarray) -> None:
         self._located = located
         self._vectors = vectors
-        self._terms = [analyze(embedding_context(l.article) + l.chunk.text) for l in located]
+        self._terms = [
+            analyze(embedding_context(each.article) + each.chunk.text) for each in located
+        ]
 
     def retrieve(self, query: str, vector: Vector) -> Retrieved:
         """Return the passages for a query, best first."""

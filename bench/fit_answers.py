@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from corpora import argument_parser, workplace
 from report import print_table
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from app.answering.extractive import SHOWN
 from app.answering.features import SENTENCE, Asked, sentence_features
 from app.answering.kinds import Span
 from app.answering.refusal import signals as signals_of
@@ -34,11 +36,12 @@ SENTENCE_TREES, SPAN_TREES, REFUSAL_TREES = 120, 150, 60
 RATE = 0.1
 FOLDS = 5
 WRONGLY = 0.06  # of the fitted answerable questions may be refused, where the threshold is set
-RIGHT_SENTENCES = 3  # of the best sentences, those with the answer teach which words it is
+WORTHS = (2.5, 3.5, 4.0, 5.0)
+THRESHOLD = 0.5
 DRAWS = 1000
-# How much a group of cases counts, by whether there is an answer: where one article is all there is,
-# little tells the two apart, and whoever has it asks what it says.
-PRIORS = {("own", True): 2.0, ("gone", False): 1.5, ("alone", True): 1.6, ("alone", False): 0.9}
+# How much a group of cases counts, by whether there is an answer: where one article is all there
+# is, little tells the two apart, and whoever has it asks what it says.
+PRIORS = {("own", True): 2.0, ("gone", False): 1.5, ("alone", True): 1.3, ("alone", False): 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,42 +102,41 @@ def grow(features: Floats, labels: np.ndarray, count: int, weights: Floats | Non
 
 def saved(model: Any, names: Sequence[str]) -> dict[str, Any]:  # noqa: ANN401
     """Return a model as complete trees, as `Trees.load` reads them."""
-    inner, leaves = 2**DEPTH - 1, 2**DEPTH
-    features, cuts, values = [], [], []
-    for (grown,) in model._predictors:
-        feature, cut, value = [0] * inner, [0.0] * inner, [0.0] * leaves
-
-        def put(node: int, at: int, nodes: Any = grown.nodes) -> None:  # noqa: ANN401
-            entry = nodes[node]
-            if at >= inner:
-                values_here[at - inner] = round(float(entry["value"]), 4)
-            elif entry["is_leaf"]:
-                put(node, 2 * at + 1)
-                put(node, 2 * at + 2)
-            else:
-                feature_here[at] = int(entry["feature_idx"])
-                cut_here[at] = float(np.float32(entry["num_threshold"]))
-                put(int(entry["left"]), 2 * at + 1)
-                put(int(entry["right"]), 2 * at + 2)
-
-        feature_here, cut_here, values_here = feature, cut, value
-        put(0, 0)
-        features.append(feature)
-        cuts.append([round(each, 5) for each in cut])
-        values.append(value)
-    base = float(np.ravel(model._baseline_prediction)[0])
-    return {"names": list(names), "base": round(base, 4), "features": features, "cuts": cuts,
-            "leaves": values}  # fmt: skip
+    trees = [complete(grown.nodes) for (grown,) in model._predictors]
+    return {
+        "names": list(names),
+        "base": round(float(np.ravel(model._baseline_prediction)[0]), 4),
+        "features": [features for features, _, _ in trees],
+        "cuts": [cuts for _, cuts, _ in trees],
+        "leaves": [leaves for _, _, leaves in trees],
+    }
 
 
-def fold_of(title: str) -> int:
-    """Return a title's fold."""
-    return sum(title.encode()) % FOLDS
+def complete(nodes: Any) -> tuple[list[int], list[float], list[float]]:  # noqa: ANN401
+    """Return a grown tree's features, cuts and leaves, with a short branch's leaf repeated."""
+    inner = 2**DEPTH - 1
+    features, cuts, leaves = [0] * inner, [0.0] * inner, [0.0] * (inner + 1)
+
+    def put(node: int, at: int) -> None:
+        entry = nodes[node]
+        if at >= inner:
+            leaves[at - inner] = round(float(entry["value"]), 4)
+        elif entry["is_leaf"]:
+            put(node, 2 * at + 1)
+            put(node, 2 * at + 2)
+        else:
+            features[at] = int(entry["feature_idx"])
+            cuts[at] = round(float(entry["num_threshold"]), 5)
+            put(int(entry["left"]), 2 * at + 1)
+            put(int(entry["right"]), 2 * at + 2)
+
+    put(0, 0)
+    return features, cuts, leaves
 
 
-def weighted(groups: Sequence[np.ndarray]) -> Floats:
-    """Return a weight for each row, so that every question counts the same."""
-    return np.concatenate([np.full(len(each), 40.0 / len(each)) for each in groups])
+def fold_of(case: Case) -> int:
+    """Return the fold of a case, the same for all of a title."""
+    return sum((case.title or case.question).encode()) % FOLDS
 
 
 # -- figures -----------------------------------------------------------------------------
@@ -165,95 +167,6 @@ def parallel(work: Callable[[Case], Any], found: Sequence[Case]) -> list[Any]:
         return list(pool.map(work, found, chunksize=50))
 
 
-def main() -> None:
-    """Fit, print, and with --write keep the weights."""
-    parser = argument_parser(__doc__)
-    parser.add_argument("--write", action="store_true", help="replace the engine's weights")
-    options = parser.parse_args()
-    with workplace(options.keep) as folder:
-        asked = cases(options.data, folder)
-    fit_all(asked, options.write)
-
-
-def fit_all(asked: Sequence[Case], write: bool) -> None:
-    """Fit on one half, print the figures of the other, and keep the weights if that is wanted."""
-    found = [
-        replace(case, found=rescored(case.found)) if case.group == "gone" else case
-        for case in asked
-    ]
-    rows: list[Rows] = parallel(rows_of, found)
-    print(f"{len(found)} cases", file=sys.stderr)
-    taught = [n for n, c in enumerate(found) if c.fit and c.answers and rows[n].right.any()]
-    print(f"{len(taught)} questions teach what a right sentence is", file=sys.stderr)
-
-    def sentence_model(numbers: Sequence[int]) -> Any:  # noqa: ANN401
-        return grow(
-            np.concatenate([rows[n].features for n in numbers]),
-            np.concatenate([rows[n].right for n in numbers]),
-            SENTENCE_TREES,
-            weighted([rows[n].right for n in numbers]),
-        )
-
-    sentence = saved(sentence_model(taught), SENTENCE)
-    trees = Trees.load(sentence, SENTENCE)
-    apart = []
-    for fold in range(FOLDS):
-        others = [n for n in taught if fold_of(found[n].title or found[n].question) != fold]
-        apart.append(Trees.load(saved(sentence_model(others), SENTENCE), SENTENCE))
-
-    refusals = []
-    logits = []
-    for case, row in zip(found, rows, strict=True):
-        if not len(row.features):
-            logits.append(np.zeros(0))
-            refusals.append(np.zeros(len(REFUSAL)))
-            continue
-        model = apart[fold_of(case.title or case.question)] if case.fit else trees
-        scores = model.logits(row.features)
-        logits.append(scores)
-        order = order_of(row.texts, scores)
-        told = scores[order].tolist()
-        refusals.append(signals_of(told, row.features[order[0]], case.found.searched))
-    keep = [n for n in range(len(found)) if len(logits[n])]
-    signals = np.stack([refusals[n] for n in keep])
-    labels = np.array([bool(found[n].answers) for n in keep])
-    fit = np.array([found[n].fit for n in keep])
-    kinds = [(found[n].group, found[n].corpus, bool(found[n].answers)) for n in keep]
-    size = {
-        kind: sum(k == kind and f for k, f in zip(kinds, fit, strict=True)) for kind in set(kinds)
-    }
-    share = np.array(
-        [1000.0 / max(1, size[kind]) * PRIORS.get((kind[0], kind[2]), 1.0) for kind in kinds]
-    )
-    of_refusal = saved(grow(signals[fit], labels[fit], REFUSAL_TREES, share[fit]), REFUSAL)
-    chances = np.array([chance(x) for x in Trees.load(of_refusal, REFUSAL).logits(signals)])
-    own = np.array([kind == ("own", "squad", True) for kind in kinds])
-    # On what was fitted, since the reported half may not decide it.
-    threshold = float(np.quantile(chances[fit & own], WRONGLY))
-    # How many questions have an answer is the operator's to know: .5 is put where WRONGLY are refused.
-    of_refusal["base"] = round(of_refusal["base"] - float(np.log(threshold / (1 - threshold))), 4)
-    chances = np.array([chance(x) for x in Trees.load(of_refusal, REFUSAL).logits(signals)])
-    threshold = 0.5
-
-    print_sentences(found, rows, logits, dict(zip(keep, chances, strict=True)), threshold)
-    headers = ["asked", "corpus", "answerable", "n", "refused"]
-    table = []
-    for kind in sorted(set(kinds)):
-        chosen = [i for i, k in enumerate(kinds) if k == kind and not fit[i]]
-        if chosen:
-            told = [float(chances[i] < threshold) for i in chosen]
-            titles = [found[keep[i]].title or str(i) for i in chosen]
-            table.append(
-                [*kind[:2], "yes" if kind[2] else "no", str(len(chosen)), interval(told, titles)]
-            )
-    print_table(headers, table)
-    of_span = spans(found)
-    if write:
-        weights = {"sentence": sentence, "span": of_span, "refusal": of_refusal}
-        FILE.write_text(json.dumps(weights, separators=(",", ":")) + "\n", encoding="utf-8")
-        print(f"wrote {FILE}, {FILE.stat().st_size / 1e3:.0f} kB")
-
-
 def rescored(found: Retrieved) -> Retrieved:
     """Return what is found once an article is gone, scored as if it had never been there.
 
@@ -276,46 +189,128 @@ def rescored(found: Retrieved) -> Retrieved:
     return replace(found, passages=ranked)
 
 
-def print_sentences(
-    found: Sequence[Case], rows: Sequence[Rows], logits: Sequence[Floats],
-    chances: dict[int, float], threshold: float,
-) -> None:  # fmt: skip
+class Sentences:
+    """Every case's sentences, scored by trees that have not seen its title."""
+
+    def __init__(self, found: Sequence[Case]) -> None:
+        self.found = found
+        self.rows: list[Rows] = parallel(rows_of, found)
+        taught = [n for n, c in enumerate(found) if c.fit and self.rows[n].right.any()]
+        print(f"{len(found)} cases; {len(taught)} teach what a right sentence is", file=sys.stderr)
+        self.saved = self._fit(taught)
+        whole = Trees.load(self.saved, SENTENCE)
+        apart = []
+        for fold in range(FOLDS):
+            others = [n for n in taught if fold_of(found[n]) != fold]
+            apart.append(Trees.load(self._fit(others), SENTENCE))
+        self.logits = [
+            (apart[fold_of(case)] if case.fit else whole).logits(row.features)
+            for case, row in zip(found, self.rows, strict=True)
+        ]
+        self.orders = [
+            order_of(row.texts, scores) for row, scores in zip(self.rows, self.logits, strict=True)
+        ]
+
+    def _fit(self, numbers: Sequence[int]) -> dict[str, Any]:
+        rows = [self.rows[n] for n in numbers]
+        right = np.concatenate([row.right for row in rows])
+        # Every question counts the same, however many sentences were found for it.
+        weights = np.concatenate([np.full(len(row.right), 40.0 / len(row.right)) for row in rows])
+        features = np.concatenate([row.features for row in rows])
+        return saved(grow(features, right, SENTENCE_TREES, weights), SENTENCE)
+
+
+class Refusals:
+    """How probable it is, for each case, that its best sentence answers; NaN where none is."""
+
+    def __init__(self, sentences: Sentences) -> None:
+        found = sentences.found
+        self.kinds = [(case.group, case.corpus, bool(case.answers)) for case in found]
+        self.fit = np.array([case.fit for case in found])
+        held = np.array([bool(order) for order in sentences.orders])
+        signals = np.stack([self._signals(sentences, n) for n in range(len(found))])
+        labels = np.array([bool(case.answers) for case in found])
+        taught = self.fit & held
+        of_kind = Counter(kind for kind, fits in zip(self.kinds, taught, strict=True) if fits)
+        weights = np.array(
+            [PRIORS.get((kind[0], kind[2]), 1.0) / max(1, of_kind[kind]) for kind in self.kinds]
+        )
+        shares = weights[taught] * (taught.sum() / weights[taught].sum())
+        self.saved = saved(grow(signals[taught], labels[taught], REFUSAL_TREES, shares), REFUSAL)
+        own = np.array([kind == ("own", "squad", True) for kind in self.kinds])
+        logits = Trees.load(self.saved, REFUSAL).logits(signals)
+        # How many questions have an answer is nowhere known: .5 is put where WRONGLY are refused.
+        shift = float(np.quantile(logits[taught & own], WRONGLY))
+        self.saved["base"] = round(self.saved["base"] - shift, 4)
+        self.chances = np.where(held, 1.0 / (1.0 + np.exp(shift - logits)), 0.0)
+
+    def _signals(self, sentences: Sentences, n: int) -> Floats:
+        order = sentences.orders[n]
+        if not order:
+            return np.zeros(len(REFUSAL))
+        scores = sentences.logits[n][order].tolist()
+        best = sentences.rows[n].features[order[0]]
+        return signals_of(scores, best, sentences.found[n].found.searched)
+
+    def print_figures(self, found: Sequence[Case]) -> None:
+        """Print which share of each kind of case is refused at .5, and other points of SQuAD's."""
+        table = []
+        for kind in sorted(set(self.kinds)):
+            chosen = self._reported(kind)
+            if chosen:
+                told = [float(self.chances[n] < THRESHOLD) for n in chosen]
+                titles = [found[n].title or str(n) for n in chosen]
+                answerable = "yes" if kind[2] else "no"
+                table.append([*kind[:2], answerable, str(len(chosen)), interval(told, titles)])
+        print_table(["asked", "corpus", "answerable", "n", "refused"], table)
+        own = self._reported(("own", "squad", True))
+        table = []
+        for share in (0.02, 0.03, 0.06, 0.1):
+            point = float(np.quantile(self.chances[own], share))
+            cells = [
+                float(np.mean(self.chances[self._reported(kind)] < point))
+                for kind in (("foreign", "squad", False), ("gone", "squad", False),
+                             ("alone", "squad", False), ("alone", "squad", True))
+            ]  # fmt: skip
+            table.append([f"{share:g}", f"{point:.3f}", *(f"{cell:.3f}" for cell in cells)])
+        headers = [
+            "own refused",
+            "threshold",
+            "foreign",
+            "gone",
+            "alone, no answer",
+            "alone, answer",
+        ]
+        print_table(headers, table)
+
+    def _reported(self, kind: tuple[str, str, bool]) -> list[int]:
+        return [n for n, k in enumerate(self.kinds) if k == kind and not self.fit[n]]
+
+
+def print_sentences(sentences: Sentences, chances: Floats) -> None:
     """Print how often the first and the shown sentences hold the answer."""
     table = []
     for corpus in ("squad", "scifact"):
         chosen = [
-            n for n, c in enumerate(found) if c.group == "own" and c.corpus == corpus and not c.fit
+            n
+            for n, case in enumerate(sentences.found)
+            if case.group == "own" and case.corpus == corpus and not case.fit
         ]
-        titles = [found[n].title or str(n) for n in chosen]
-        orders = [order_of(rows[n].texts, logits[n]) for n in chosen]
-        held = [
-            [any(a in rows[n].texts[i] for a in found[n].answers) for i in order[:5]]
-            for n, order in zip(chosen, orders, strict=True)
-        ]
-        for gap in (1.5, 2.5, 3.5, 5.0, 99.0):
+        titles = [sentences.found[n].title or str(n) for n in chosen]
+        for worth in WORTHS:
             first, shown, many = [], [], []
-            for n, order, right in zip(chosen, orders, held, strict=True):
-                answered = chances.get(n, 0.0) >= threshold
-                best = logits[n][order[0]]
-                seen = [i for i in range(min(3, len(order))) if logits[n][order[i]] >= best - gap]
+            for n in chosen:
+                order, scores = sentences.orders[n][:SHOWN], sentences.logits[n]
+                order = [i for i in order if scores[i] >= scores[order[0]] - worth]
+                texts = [sentences.rows[n].texts[i] for i in order]
+                right = [any(a in text for a in sentences.found[n].answers) for text in texts]
+                answered = chances[n] >= THRESHOLD
                 first.append(float(answered and right[0]))
-                shown.append(float(answered and any(right[i] for i in seen)))
-                many.append(len(seen))
-            table.append([corpus, str(len(chosen)), f"{gap:g}", interval(first, titles),
-                          interval(shown, titles), f"{np.mean(many):.2f}",
-                          f"{np.mean([r[0] for r in held]):.3f}"])  # fmt: skip
-    print_table(
-        [
-            "corpus",
-            "n",
-            "worth",
-            "first holds it",
-            "shown hold it",
-            "sentences",
-            "first, none refused",
-        ],
-        table,
-    )
+                shown.append(float(answered and any(right)))
+                many.append(len(order))
+            cells = [interval(first, titles), interval(shown, titles), f"{np.mean(many):.2f}"]
+            table.append([corpus, str(len(chosen)), f"{worth:g}", *cells])
+    print_table(["corpus", "n", "worth", "first holds it", "shown hold it", "sentences"], table)
 
 
 def order_of(texts: Sequence[str], scores: Floats) -> list[int]:
@@ -352,11 +347,33 @@ def spans(found: Sequence[Case]) -> dict[str, Any]:
             exact.append(max(float(normal(told) == normal(a)) for a in case.answers))
             partial.append(max(f1(told, a) for a in case.answers))
             titles.append(case.title)
-        table.append([f"{sure:g}", str(len(exact)), f"{np.mean(marked):.3f}", interval(exact, titles),
-                      interval(partial, titles)])  # fmt: skip
+        told_of = [interval(exact, titles), interval(partial, titles)]
+        table.append([f"{sure:g}", str(len(exact)), f"{np.mean(marked):.3f}", *told_of])
     print("\nThe words marked, in sentences of the article that hold the answer:")
     print_table(["sure", "n", "marked", "exact match", "F1"], table)
     return model
+
+
+def main() -> None:
+    """Fit, print, and with --write keep the weights."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--write", action="store_true", help="replace the engine's weights")
+    options = parser.parse_args()
+    with workplace(options.keep) as folder:
+        asked = cases(options.data, folder)
+    found = [
+        replace(case, found=rescored(case.found)) if case.group == "gone" else case
+        for case in asked
+    ]
+    sentences = Sentences(found)
+    refusals = Refusals(sentences)
+    print_sentences(sentences, refusals.chances)
+    refusals.print_figures(found)
+    of_span = spans(found)
+    if options.write:
+        weights = {"sentence": sentences.saved, "span": of_span, "refusal": refusals.saved}
+        FILE.write_text(json.dumps(weights, separators=(",", ":")) + "\n", encoding="utf-8")
+        print(f"wrote {FILE.name}, {FILE.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

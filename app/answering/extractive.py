@@ -19,7 +19,7 @@ from vectorstore.types import Passage, Sentence
 
 _COSINE = SENTENCE.index("cosine")
 SHOWN = 3
-WORTH = 3.5  # how far, in logits, a further sentence may be below the best one to be shown
+WORTH = 4.0  # how far, in logits, a further sentence may be below the best one to be shown
 SURE = 0.05  # of its being the answer, for a span to be marked
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ class Asked:
 
 def _pairs(found: Sequence[Token], weights: Mapping[str, float]) -> list[tuple[str, str]]:
     content = [t for token in found for t in token.word.terms if t in weights]
-    return [(a, b) for a, b in zip(content, content[1:], strict=False) if a != b]
+    return [(a, b) for a, b in pairwise(content) if a != b]
 
 
 def _families(weights: Mapping[str, float]) -> dict[str, float]:

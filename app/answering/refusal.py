@@ -2,8 +2,8 @@
 
 Small trees over absolute signals of the best sentence, what tells it from the next ones, and how
 many chunks were searched, since among many some are near by chance. bench/fit_answers.py grows
-them on questions of SQuAD and SciFact that their corpus answers, does not answer any more, and never
-did, over whole, middling and tiny sets of articles.
+them on questions of SQuAD and SciFact that their corpus answers, answers no more, and never did,
+over whole, middling and tiny sets of articles.
 """
 
 from __future__ import annotations

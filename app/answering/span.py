@@ -124,10 +124,19 @@ class _Words:
         self.stop = flags([word.stop for word in words])
         self.capital = flags([word.capital for word in words])
         self.digit = flags([word.digit for word in words])
-        self.weight = np.array(
-            [0.0, *(max((asked.weights.get(t, 0.0) for t in w.terms), default=0.0) for w in words)]
-            + [0.0]
-        ) / asked.total  # fmt: skip
+        self.weight = (
+            np.array(
+                [
+                    0.0,
+                    *(
+                        max((asked.weights.get(t, 0.0) for t in w.terms), default=0.0)
+                        for w in words
+                    ),
+                    0,
+                ]
+            )
+            / asked.total
+        )
         self.is_noun = flags([bool(noun.intersection(word.terms)) for word in words])
         title = terms(read.passage.article.title)
         self.title = flags([bool(title.intersection(word.terms)) for word in words])
@@ -205,14 +214,14 @@ class _Words:
     def _run_starts(self) -> Floats:
         """Where a word follows a stop, a stop word, or nothing."""
         before = np.concatenate([[0.0], self.stop[:-1]])
-        found = np.minimum(1.0, before + self.hard + self.soft)
+        found: Floats = np.minimum(1.0, before + self.hard + self.soft)
         found[1] = 1.0
         return found
 
     def _run_ends(self) -> Floats:
         after = np.concatenate([self.stop[1:], [0.0]])
         gaps = np.concatenate([(self.hard + self.soft)[1:], [0.0]])
-        found = np.minimum(1.0, after + gaps)
+        found: Floats = np.minimum(1.0, after + gaps)
         found[self.n] = 1.0
         return found
 
@@ -220,7 +229,7 @@ class _Words:
         """Return the features of candidates that depend on the sentence."""
 
         def within(values: Floats) -> Floats:
-            summed = np.cumsum(values)
+            summed: Floats = np.cumsum(values)
             found: Floats = summed[last] - summed[first - 1]
             return found
 
