@@ -27,7 +27,7 @@ def found(question: str, *texts: str) -> Retrieved:
     """Return one-sentence passages as if they had been retrieved."""
     passages = []
     for rank, text in enumerate(texts, start=1):
-        head = ArticleHead(f"a{rank}", f"uri{rank}", "", "c")
+        head = ArticleHead(f"a{rank}", f"uri{rank}", "", "0", "c")
         chunk = Chunk(f"c{rank}", head.id, 0, 0, len(text), text, (Sentence(0, len(text)),))
         vectors = np.full((1, 4), 0.5, dtype=np.float16)
         passages.append(Passage(chunk, head, 1.0 / rank, rank, Signals(0.5, 1.0, 0.5), vectors))
