@@ -27,6 +27,7 @@ test: $(VENV)/dev $(NODE_PACKAGES) ## run the tests
 
 soak: $(VENV)/dev ## run the long measurements; results go to bench/results
 	$(BIN)/python bench/quality.py
+	$(BIN)/python bench/copies.py
 	$(BIN)/python bench/refusal.py
 	$(BIN)/python bench/kills.py
 	$(BIN)/python bench/load.py
