@@ -53,7 +53,7 @@ def open_cached(
     service = open_service(store, threads=os.cpu_count() or 1)
     queries = CachedQueries(service.encoder)
     queries.prepare([question.text for question in questions], cache)
-    service._retriever._encoder = queries  # all else is the service that answers
+    service._retriever.encoder = queries  # all else is the service that answers
     return service, queries
 
 

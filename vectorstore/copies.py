@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 RUN = 4  # words
 SHORT = 12  # words; of shorter texts only the same ones are copies
-HELD = 0.85  # the share of a text's runs that another one has if it is a copy
+HELD = 0.8  # the share of a text's runs that another one has if it is a copy
 _WORD = re.compile(r"[぀-ヿ㐀-鿿]|\d[\d.,]*\d|[^\W_]+")
 
 
