@@ -3,7 +3,8 @@
 Every figure about answers and refusals starts from the same passages, so they are looked for
 once. A case is one question asked of one set of articles, in one of these groups:
 
-own      the whole corpus, which answers it: SQuAD 1.1's questions, SciFact's claims
+own      the whole corpus, which answers it: SQuAD 1.1's questions, SciFact's claims; or only
+         seems to: SQuAD 2.0's questions without an answer
 gone     the same, with the title that answers taken out of what is found (SQuAD)
 foreign  the whole corpus of the other set: SciFact's claims of SQuAD, SQuAD's questions of SciFact
 alone    SQuAD 2.0's questions with their own paragraph as the only article; half have no answer
@@ -271,6 +272,9 @@ def ask_squad(
         small = chunks.small(question.relevant)
         found = small.retrieve(question.text, queries.encode_query(question.text))
         asker.keep("alone", "squad", question, fits(question.title), found, answerable)
+        if not answerable:
+            found = retriever.retrieve(question.text, TOP_K)
+            asker.keep("own", "squad", question, fits(question.title), found, answerable)
     ask_few(asker, chunks, questions[::EVERY_FEW], queries)
     service.close()
 

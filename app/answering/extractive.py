@@ -1,7 +1,8 @@
 """Pick the sentences that answer a question, word for word, and mark the answering words.
 
 A sentence's score is a sum of small trees over the features in features.py, grown on SQuAD 1.1
-and SciFact by bench/fit_answers.py, which prints what it gives on articles it has not seen.
+and SciFact by bench/fit_answers.py, which prints what it gives on articles it has not seen; and the
+cosine once more, since questions there repeat the words of their articles more than readers do.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from app.answering import weights
 from app.answering.features import SENTENCE, Asked, Features, Read, sentence_features
 from app.answering.kinds import Span
 from app.answering.span import Spans
-from app.answering.trees import chance
+from app.answering.trees import Floats, Trees, chance
 from vectorstore.retriever import Retrieved
 from vectorstore.types import Passage, Sentence
 
 _COSINE = SENTENCE.index("cosine")
+MEANING = 6.0  # logits for a cosine of 1: SQuAD's figures stay, paraphrases are found
 SHOWN = 3
 WORTH = 4.0  # how far, in logits, a further sentence may be below the best one to be shown
 SURE = 0.05  # of its being the answer, for a span to be marked
@@ -50,13 +52,18 @@ class Candidate:
         return found[best] if chance(logits[best]) >= SURE else None
 
 
+def scores_of(trees: Trees, features: Floats) -> Floats:
+    """Return the logits of sentences, shape (sentences,)."""
+    return trees.logits(features) + MEANING * (features[:, _COSINE] - 0.5)
+
+
 def rank_sentences(question: str, retrieved: Retrieved) -> list[Candidate]:
     """Return every sentence of the passages, best first, each text once."""
     asked = Asked(question, retrieved.idf)
     sentences, features = sentence_features(asked, retrieved)
     if not sentences:
         return []
-    scores = weights.sentence_trees().logits(features).tolist()
+    scores = scores_of(weights.sentence_trees(), features).tolist()
     best: dict[str, Candidate] = {}
     for read, row, score in zip(sentences, features, scores, strict=True):
         known = best.get(read.text)
