@@ -12,7 +12,9 @@ from examples.portal.mint import mint
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs" / "widget.md").read_text(encoding="utf-8")
-MODULE = (ROOT / "app" / "web" / "widget" / "citewell.js").read_text(encoding="utf-8")
+WIDGET = ROOT / "app" / "web" / "widget"
+MODULE = (WIDGET / "citewell.js").read_text(encoding="utf-8")
+FRAME = (WIDGET / "frame.js").read_text(encoding="utf-8")  # whose failures the module tells
 
 
 def block(head: str) -> str:
@@ -77,7 +79,7 @@ def codes() -> set[str]:
     assert table
     assert by_status
     mapped = re.findall(r': "([\w-]+)"', table[1] + by_status[1])
-    thrown = found(r'new Failure\(\s*"([\w-]+)"')
+    thrown = set(re.findall(r'new Failure\(\s*"([\w-]+)"', MODULE + FRAME))
     return (set(mapped) | thrown | {"service", "bug"}) - {"changed"}  # which is never told
 
 
