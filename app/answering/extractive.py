@@ -19,9 +19,9 @@ from vectorstore.retriever import Retrieved
 from vectorstore.types import Passage, Sentence
 
 _COSINE = SENTENCE.index("cosine")
-MEANING = 6.0  # logits for a cosine of 1: SQuAD's figures stay, paraphrases are found
+MEANING = 12.0  # logits for a cosine of 1: SQuAD's figures stay, paraphrases are found
 SHOWN = 3
-WORTH = 4.0  # how far, in logits, a further sentence may be below the best one to be shown
+WORTH = 5.0  # how far, in logits, a further sentence may be below the best one to be shown
 SURE = 0.05  # of its being the answer, for a span to be marked
 
 
