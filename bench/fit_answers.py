@@ -232,7 +232,8 @@ class Refusals:
         labels = np.array([bool(case.answers) for case in found])
         # SQuAD 2.0's questions in the whole corpus are for the report: fitted on, they cost every
         # other group and were told apart no better (AUROC .62 either way).
-        taught = self.fit & held & np.array([kind != ("own", "squad", False) for kind in self.kinds])
+        told = np.array([kind != ("own", "squad", False) for kind in self.kinds])
+        taught = self.fit & held & told
         of_kind = Counter(kind for kind, fits in zip(self.kinds, taught, strict=True) if fits)
         weights = np.array(
             [PRIORS.get((kind[0], kind[2]), 1.0) / max(1, of_kind[kind]) for kind in self.kinds]
@@ -272,7 +273,8 @@ class Refusals:
             cells = [
                 float(np.mean(self.chances[self._reported(kind)] < point))
                 for kind in (("foreign", "squad", False), ("gone", "squad", False),
-                             ("own", "squad", False), ("alone", "squad", False), ("alone", "squad", True))
+                             ("own", "squad", False), ("alone", "squad", False),
+                             ("alone", "squad", True))
             ]  # fmt: skip
             table.append([f"{share:g}", f"{point:.3f}", *(f"{cell:.3f}" for cell in cells)])
         headers = [
