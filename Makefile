@@ -28,7 +28,7 @@ test: $(VENV)/dev $(NODE_PACKAGES) ## run the tests
 soak: $(VENV)/dev ## run the long measurements; results go to bench/results
 	$(BIN)/python bench/quality.py
 	$(BIN)/python bench/copies.py
-	$(BIN)/python bench/refusal.py
+	$(BIN)/python bench/fit_answers.py
 	$(BIN)/python bench/kills.py
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/scale.py

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
         description="The encoder's arithmetic. By default the one the store is built with.",
     )
     threshold: float = Field(
-        default=0.5,  # bench/refusal.py prints what others give
+        default=0.5,  # bench/fit_answers.py prints what others give
         ge=0,
         le=1,
         description="How probable it must be that the best sentence answers; below it the answer "

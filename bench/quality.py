@@ -8,17 +8,12 @@ ranked by their best passage. `--grid` prints what other weights would have give
 from __future__ import annotations
 
 import os
-import re
-import string
 import sys
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import ir_measures
-import numpy as np
-import sentencex
 from corpora import (
     CachedQueries,
     Question,
@@ -27,27 +22,19 @@ from corpora import (
     open_service,
     scifact_questions,
     squad_questions,
-    squad_records,
     workplace,
 )
 from ir_measures import RR, R, nDCG
 from report import Figure, print_figures, print_table
 
-from app.answering import extractive
 from app.answering.answer import Done, PassagesFound, SentenceReleased
 from app.answering.engine import TOP_K, Engine
-from app.answering.extractive import rank_sentences
-from app.answering.span import SpanFinder
 from app.service import Service
-from vectorstore.lexical import content_terms
 from vectorstore.retriever import ALPHA, Retriever
 from vectorstore.types import Passage
 
 DEPTH = 50  # passages from which SciFact's articles are ranked
 ALPHAS = (0.3, 0.4, 0.5, 0.6, 0.7)
-PASSAGES, OVERLAPS, KINDS = (0.25, 0.5, 1.0), (0.3, 0.6, 1.0), (0.0, 0.15, 0.3)
-WORTHS = (0.0, 0.7, 0.75, 0.8, 0.85, 0.9)
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,48 +154,6 @@ def measure(
     return dict(ir_measures.calc_aggregate(measures, qrels, run))
 
 
-def normalize(answer: str) -> list[str]:
-    """Return an answer's words as SQuAD's evaluation compares them.
-
-    Example: "The Denver Broncos." -> ["denver", "broncos"]
-    """
-    bare = "".join(c for c in answer.lower() if c not in string.punctuation)
-    return _ARTICLES.sub(" ", bare).split()
-
-
-def word_f1(answer: str, gold: str) -> float:
-    """Return the F1 of the words two answers share, in [0, 1]."""
-    words, wanted = normalize(answer), normalize(gold)
-    common = sum((Counter(words) & Counter(wanted)).values())
-    return 2 * common / (len(words) + len(wanted)) if common else 0.0
-
-
-def print_spans(service: Service, questions: Sequence[Question], texts: dict[str, str]) -> None:
-    """Print how well the marked words match, given the sentence that holds the answer."""
-    scored: dict[str, list[tuple[bool, float, bool]]] = defaultdict(list)
-    for question in questions:
-        text = texts[next(iter(question.relevant))]
-        sentences = (part.strip() for part in sentencex.segment("en", text))
-        gold = next((s for s in sentences if holds([s], question.answers)), None)
-        if gold is None:
-            continue  # the answer runs over a sentence's end
-        finder = SpanFinder(question.text, service.store.lexical.idf(content_terms(question.text)))
-        span = finder.find(gold)
-        words = gold[slice(*span)] if span else ""
-        exact = any(normalize(words) == normalize(answer) for answer in question.answers)
-        best = max(word_f1(words, answer) for answer in question.answers)
-        scored[finder.kind].append((exact and bool(span), best, span is not None))
-    rows = []
-    for kind, scores in sorted(scored.items(), key=lambda item: -len(item[1])):
-        marked = [score for score in scores if score[2]]
-        n = max(len(marked), 1)
-        cells = [len(marked) / len(scores), sum(s[0] for s in marked) / n]
-        cells.append(sum(s[1] for s in marked) / n)
-        rows.append([kind, str(len(scores)), *(f"{cell:.3f}" for cell in cells)])
-    print("The words marked in the sentence that holds the answer, where any are marked:")
-    print_table(["kind", "questions", "marked", "EM", "F1"], rows)
-
-
 # -- what other weights would have given -------------------------------------------------
 
 
@@ -227,61 +172,6 @@ def print_alphas(
     print_table(["alpha", "R@1", "R@5", "nDCG@10", "R@10"], rows)
 
 
-def print_sentence_grid(service: Service, questions: Sequence[Question]) -> None:
-    """Print how often the first sentence and the first three hold, for other weights."""
-    features, gold = [], []  # one array each per question: rows are its sentences
-    for question in questions:
-        ranked = rank_sentences(question.text, service.search(question.text, TOP_K))
-        rows = [(c.passage.score, c.cosine, c.overlap, float(c.span is not None)) for c in ranked]
-        features.append(np.array(rows, dtype=np.float64).reshape(-1, 4))
-        gold.append(np.array([holds([c.text], question.answers) for c in ranked], dtype=bool))
-    print("Weights of a sentence's score, that of the cosine being 1:")
-    table = []
-    for passage in PASSAGES:
-        for overlap in OVERLAPS:
-            for kind in KINDS:
-                weights = (passage, 1.0, overlap, kind)
-                first, three, _ = shown_holds(features, gold, weights, worth=0.0)
-                names = [f"{passage}", f"{overlap}", f"{kind}"]
-                table.append([*names, f"{first:.4f}", f"{three:.4f}", is_shipped(weights)])
-    print_table(["passage", "overlap", "kind", "first holds", "three hold", "shipped"], table)
-    print("How good a further sentence must be, as a share of the best one's score:")
-    shipped = (extractive.PASSAGE, extractive.COSINE, extractive.OVERLAP, extractive.KIND)
-    table = []
-    for worth in WORTHS:
-        _, held, shown = shown_holds(features, gold, shipped, worth)
-        here = "yes" if worth == extractive.WORTH else ""
-        table.append([f"{worth}", f"{held:.4f}", f"{shown:.2f}", here])
-    print_table(["worth", "shown holds", "sentences shown", "shipped"], table)
-
-
-def is_shipped(weights: tuple[float, float, float, float]) -> str:
-    """Return "yes" for the weights in app/answering/extractive.py."""
-    shipped = (extractive.PASSAGE, extractive.COSINE, extractive.OVERLAP, extractive.KIND)
-    return "yes" if weights == shipped else ""
-
-
-def shown_holds(
-    features: Sequence[np.ndarray],
-    gold: Sequence[np.ndarray],
-    weights: tuple[float, float, float, float],
-    worth: float,
-) -> tuple[float, float, float]:
-    """Return the shares of questions whose first and shown sentences hold, and how many show."""
-    first = held = shown = 0
-    for rows, right in zip(features, gold, strict=True):
-        if not len(rows):
-            continue
-        scores = rows @ np.array(weights)
-        order = np.argsort(-scores, kind="stable")[: extractive.SHOWN]
-        order = order[scores[order] >= worth * scores[order[0]]]
-        first += bool(right[order[0]])
-        held += bool(right[order].any())
-        shown += len(order)
-    n = len(features)
-    return first / n, held / n, shown / n
-
-
 def main() -> int:
     """Build or reuse both stores and print the figures."""
     parser = argument_parser(__doc__)
@@ -297,11 +187,8 @@ def main() -> int:
         questions = questions[:: options.every]
         print(f"\n## SQuAD 1.1 dev, {len(questions)} questions")
         met = print_figures(squad_figures(service, questions))
-        texts = {record["uri"]: record["text"] for record in squad_records(options.data)}
-        print_spans(service, questions, texts)
         if options.grid:
             print_alphas(service, queries, questions, TOP_K)
-            print_sentence_grid(service, questions)
         service.close()
 
         questions = scifact_questions(options.data)

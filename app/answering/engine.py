@@ -91,7 +91,7 @@ def _quoted(index: int, candidate: Candidate, numbering: Numbering) -> SentenceR
     sentence = AnswerSentence(
         text=candidate.text,
         citations=(citation.number,),
-        span=candidate.span,
+        span=candidate.span(),
         support="verbatim",
         reason="quoted word for word",
     )

@@ -1,8 +1,8 @@
-"""Pick the sentences that answer a question, word for word.
+"""Pick the sentences that answer a question, word for word, and mark the answering words.
 
-A sentence's score is linear in four things a reader can follow: how well its passage was
-retrieved, how near its late-pooled vector is to the question's, how much of the weight of
-the question's words it holds, and whether it has words of the kind the question asks for.
+A sentence's score is a sum of small trees over the features in features.py, grown on SQuAD 1.1
+and SciFact by bench/fit_answers.py, which prints what it gives on articles it has not seen; and the
+cosine once more, since questions there repeat the words of their articles more than readers do.
 """
 
 from __future__ import annotations
@@ -10,62 +10,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from app.answering.citations import sentence_text
-from app.answering.span import Span, SpanFinder
-from vectorstore.retriever import Retrieved, coverage
+from app.answering import weights
+from app.answering.features import SENTENCE, Asked, Features, Read, sentence_features
+from app.answering.kinds import Span
+from app.answering.span import Spans
+from app.answering.trees import Floats, Trees, chance
+from vectorstore.retriever import Retrieved
 from vectorstore.types import Passage, Sentence
 
-# Weights of the four, and WORTH, chosen on SQuAD 1.1: bench/quality.py --grid prints the others.
-PASSAGE, COSINE, OVERLAP, KIND = 0.5, 1.0, 0.6, 0.15
+_COSINE = SENTENCE.index("cosine")
+MEANING = 12.0  # logits for a cosine of 1: SQuAD's figures stay, paraphrases are found
 SHOWN = 3
-WORTH = 0.8  # of the best sentence's score; weaker sentences are not shown
+WORTH = 5.0  # how far, in logits, a further sentence may be below the best one to be shown
+SURE = 0.05  # of its being the answer, for a span to be marked
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A sentence that may answer, with what its score was made of."""
+    """A sentence that may answer; `score` is a logit, `features` what it was made of."""
 
     passage: Passage
     sentence: Sentence
     text: str
-    cosine: float
-    overlap: float
-    span: Span | None
     score: float
+    features: Features
+    read: Read
+    asked: Asked
+
+    @property
+    def cosine(self) -> float:
+        """The cosine of the sentence with the question."""
+        return float(self.features[_COSINE])
+
+    def span(self) -> Span | None:
+        """Return the answering words as offsets into `text`, None where none is likely."""
+        found, features = Spans(self.asked).candidates(self.read)
+        if not found:
+            return None
+        logits = weights.span_trees().logits(features)
+        best = int(logits.argmax())
+        return found[best] if chance(logits[best]) >= SURE else None
+
+
+def scores_of(trees: Trees, features: Floats) -> Floats:
+    """Return the logits of sentences, shape (sentences,)."""
+    return trees.logits(features) + MEANING * (features[:, _COSINE] - 0.5)
 
 
 def rank_sentences(question: str, retrieved: Retrieved) -> list[Candidate]:
     """Return every sentence of the passages, best first, each text once."""
-    finder = SpanFinder(question, retrieved.idf)
-    best: dict[str, Candidate] = {}
-    for passage in retrieved.passages:
-        for candidate in _candidates(passage, retrieved, finder):
-            known = best.get(candidate.text)
-            if known is None or candidate.score > known.score:
-                best[candidate.text] = candidate
-    return sorted(best.values(), key=lambda c: (-c.score, c.passage.rank, c.sentence.start))
-
-
-def _candidates(passage: Passage, retrieved: Retrieved, finder: SpanFinder) -> list[Candidate]:
-    vectors = passage.sentence_vectors
-    if vectors is None or not len(vectors):
+    asked = Asked(question, retrieved.idf)
+    sentences, features = sentence_features(asked, retrieved)
+    if not sentences:
         return []
-    cosines = (vectors.astype(np.float32) @ retrieved.query_vector).tolist()
-    found = []
-    for sentence, cosine in zip(passage.chunk.sentences, cosines, strict=True):
-        text = sentence_text(passage, sentence)
-        overlap = coverage(retrieved.idf, text)
-        span = finder.find(text)
-        score = (
-            PASSAGE * passage.score
-            + COSINE * cosine
-            + OVERLAP * overlap
-            + KIND * (span is not None)
-        )
-        found.append(Candidate(passage, sentence, text, cosine, overlap, span, score))
-    return found
+    scores = scores_of(weights.sentence_trees(), features).tolist()
+    best: dict[str, Candidate] = {}
+    for read, row, score in zip(sentences, features, scores, strict=True):
+        known = best.get(read.text)
+        if known is None or score > known.score:
+            best[read.text] = Candidate(
+                read.passage, read.sentence, read.text, score, row, read, asked
+            )
+    return sorted(best.values(), key=lambda c: (-c.score, c.passage.rank, c.sentence.start))
 
 
 def choose(ranked: Sequence[Candidate]) -> list[Candidate]:
@@ -73,5 +79,5 @@ def choose(ranked: Sequence[Candidate]) -> list[Candidate]:
     if not ranked:
         return []
     lead = ranked[0]
-    others = [c for c in ranked[1:SHOWN] if c.score >= WORTH * lead.score]
+    others = [c for c in ranked[1:SHOWN] if c.score >= lead.score - WORTH]
     return [lead, *sorted(others, key=lambda c: (c.passage.rank, c.sentence.start))]

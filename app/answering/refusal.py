@@ -1,20 +1,40 @@
 """Whether the articles answer a question at all: a calibrated probability.
 
-A logistic regression on three absolute signals of the best sentence: its cosine with the
-question, the share of the weight of the question's words that it holds, and the share that
-its passage holds; and on how many chunks were searched, since among many some are near by
-chance. `bench/refusal.py` fits it on SQuAD 1.1, over whole, middling and tiny sets of articles,
-and prints what it gives.
+Small trees over absolute signals of the best sentence, what tells it from the next ones, and how
+many chunks were searched, since among many some are near by chance. bench/fit_answers.py grows
+them on questions of SQuAD and SciFact that their corpus answers, answers no more, and never did,
+over whole, middling and tiny sets of articles.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from app.answering.extractive import Candidate
+import numpy as np
 
-COSINE, COSINE_SIZE, OVERLAP, COVERAGE, SIZE, INTERCEPT = 4.83, 1.44, 3.67, 5.22, -0.83, -5.64
+from app.answering import weights
+from app.answering.trees import Floats, chance
+
+if TYPE_CHECKING:
+    from app.answering.extractive import Candidate
+
+NEAR, FAR = 1.0, 10.0  # logits
+
+
+def signals(logits: Sequence[float], best: Floats, searched: int) -> Floats:
+    """Return what the refusal looks at, shape (len(weights.REFUSAL),).
+
+    Args:
+        logits: Of the different sentences found, best first; at least one.
+        best: The features of the first, shape (len(SENTENCE),).
+        searched: How many chunks there were to be found.
+    """
+    top = logits[0]
+    after = [top - logit for logit in logits[1:3]]
+    after += [FAR] * (2 - len(after))
+    near = sum(top - logit < NEAR for logit in logits[1:])
+    return np.concatenate([best, [top, *after, np.log1p(searched), near]])
 
 
 def probability(ranked: Sequence[Candidate], searched: int) -> float:
@@ -24,13 +44,5 @@ def probability(ranked: Sequence[Candidate], searched: int) -> float:
         ranked: The sentences of the passages, best first; at least one.
         searched: How many chunks there were to be found.
     """
-    best = ranked[0]
-    size = math.log1p(searched)
-    logit = (
-        (COSINE + COSINE_SIZE * size) * best.cosine
-        + OVERLAP * best.overlap
-        + COVERAGE * best.passage.signals.coverage
-        + SIZE * size
-        + INTERCEPT
-    )
-    return 1.0 / (1.0 + math.exp(-logit))
+    row = signals([each.score for each in ranked], ranked[0].features, searched)
+    return chance(float(weights.refusal_trees().logits(row[None])[0]))

@@ -1,0 +1,62 @@
+"""The words of a text with their offsets and index terms; each word is analysed once.
+
+Analysing calls into the index's library, which takes microseconds a call; the same words come
+again in every sentence, so what is known of a word is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from vectorstore.lexical import STOP_WORDS, analyze
+
+KEPT = 65_536  # words, about 20 MB; what is rare falls out
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What is known of a word by itself; `terms` are those of the index, usually one."""
+
+    lower: str
+    terms: tuple[str, ...]
+    stop: bool
+    capital: bool
+    digit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a text: `text[start:end]`."""
+
+    start: int
+    end: int
+    word: Word
+
+
+@lru_cache(maxsize=KEPT)
+def word(text: str) -> Word:
+    """Return what is known of a word."""
+    lower = text.lower()
+    return Word(
+        lower=lower,
+        terms=tuple(analyze(text)),
+        stop=lower in STOP_WORDS,
+        capital=text[0].isupper(),
+        digit=any(letter.isdigit() for letter in text),
+    )
+
+
+def tokens(text: str) -> list[Token]:
+    """Return the words of a text, in order.
+
+    Example: "Kim’s troops" -> Kim at 0 to 3, s at 4 to 5, troops at 6 to 12
+    """
+    return [Token(m.start(), m.end(), word(m.group())) for m in _WORD.finditer(text)]
+
+
+def terms(text: str) -> frozenset[str]:
+    """Return the different index terms of a text."""
+    return frozenset(term for token in tokens(text) for term in token.word.terms)
