@@ -1,7 +1,7 @@
 """Answers given a moment ago, told again while nothing has changed that they rest on.
 
-An answer is a function of the question as it stands alone, of the articles that may answer, and of the state of
-the store. A publication ends a state, and with it every answer that is kept.
+An answer is a function of the question as it stands alone, of the articles that may answer, and
+of the state of the store. A publication ends a state, and with it every answer that is kept.
 """
 
 from __future__ import annotations

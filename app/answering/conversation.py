@@ -41,7 +41,7 @@ _PERSON = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An earlier turn: the question as it stood alone, its answer's text, the words marked in it."""
+    """An earlier turn: the question as it stood alone, its answer, the words marked in that."""
 
     question: str
     answer: str = ""

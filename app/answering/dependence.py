@@ -63,7 +63,8 @@ _NO_DEFINITION = re.compile(
     re.I,
 )
 _THERE = re.compile(
-    r"(?<!is )(?<!are )(?<!was )(?<!were )(?<!if )\bthere\b(?!\s+(?:is|are|was|were|an?|any)\b|[’'])",
+    r"(?<!is )(?<!are )(?<!was )(?<!were )(?<!if )\bthere\b"
+    r"(?!\s+(?:is|are|was|were|an?|any)\b|[’'])",
     re.I,
 )
 # In one clause a pronoun does not stand for that clause's own noun: "How could Ann help her?"
@@ -127,20 +128,25 @@ def signs_of(question: str, said: AbstractSet[str]) -> Signs:
     stems = {word.stem for word in words}
     subject = [word for word in words if word.text.casefold() not in COMMON]
     before = len([w for w in words_of(question[:begin]) if w.text.casefold() not in COMMON])
-    leans = (
+    leans: list[bool] = [
         bool(known & _PERSONAL),
         bool(known & _THING) and not _EXPLETIVE.search(last),
         _points(last, alone=True),
         _points(last, alone=False),
         bool(_THERE.search(last)),
-    )
+    ]
     at = _first_pronoun(last)
     joints = [match.end() for match in _JOINT.finditer(last, 0, at)]
     explained = before > 1 or any(word.end <= joints[-1] for word in subject if joints)
     definition = _DEFINITION.search(last)
     defined = (definition.group("what") or definition.group("told")) if definition else ""
+    told = [float(lean and not explained) for lean in leans]
     return Signs(
-        *(float(lean and not explained) for lean in leans),
+        personal=told[0],
+        thing=told[1],
+        pointing=told[2],
+        pointed=told[3],
+        place=told[4],
         inner=float(any(leans) and explained),
         other=float(bool(known & _OTHER)),
         opening=float(bool(_OPENING.search(last))),

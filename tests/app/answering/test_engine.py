@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.answering.answer import Answer, Done, PassagesFound, SentenceReleased, Started, gather
+from app.answering.conversation import Said
 from app.answering.engine import Engine
 from app.answering.wire import answer_json, event_json
 from app.settings import Settings
