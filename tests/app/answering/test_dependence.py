@@ -43,7 +43,7 @@ def test_what_points_nowhere_has_no_pronoun(question: str) -> None:
 
 
 def test_a_noun_before_the_pronoun_explains_it() -> None:
-    """ "It" after a noun of the same question may stand for that, and leans less."""
+    """The word "it" after a noun of the same question may stand for that, and leans less."""
     assert signs_of("If a volcano erupts, how far does it throw ash?", set()).thing == 0.0
 
 
