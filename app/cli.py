@@ -135,13 +135,23 @@ def ask(
     languages: LanguageOption = None,
     published_from: FromOption = None,
     published_to: ToOption = None,
+    conversation: Annotated[
+        str | None,
+        typer.Option(
+            "--conversation", help="Go on with the conversation of this ID; 'new' begins one."
+        ),
+    ] = None,
     batch: BatchOption = None,
     as_json: JsonOption = False,
     data_dir: DataDirOption = None,
 ) -> None:
     """Answer a question, with a citation for every sentence."""
+    if conversation is not None and batch is not None:
+        msg = "Questions of a --batch stand alone: leave --conversation out."
+        raise QuestionError(msg)
     scope = _scope(collections, sources, languages, published_from, published_to)
-    _ask_or_search("ask", "question", question, batch, as_json, _answer_text, scope=scope)
+    asked = {"scope": scope, "conversation": conversation}
+    _ask_or_search("ask", "question", question, batch, as_json, _answer_text, **asked)
 
 
 @app.command()
@@ -245,6 +255,8 @@ def _batch_id(line: str) -> Any:  # noqa: ANN401 (whatever the line has)
 
 def _answer_text(answer: dict[str, Any]) -> str:
     lines: list[str] = []
+    if answer["question_used"] != answer["question"]:
+        lines.append(f"Understood as: {answer['question_used']}\n")
     if answer["outcome"] == "not_found":
         lines.append(answer["text"])
         if answer["closest"]:
@@ -263,6 +275,8 @@ def _answer_text(answer: dict[str, Any]) -> str:
         lines.append(f"[{citation['number']}] {_named(citation)}")
         lines.append(f"    {citation['url'] or citation['uri']}")
     lines += [f"Degraded: {reason}" for reason in answer["degraded"]]
+    if "conversation_id" in answer:
+        lines.append(f"\nGo on with: --conversation {answer['conversation_id']}")
     return "\n".join(lines)
 
 

@@ -15,13 +15,17 @@ from app import commands_access, commands_portals
 from app.answering.answer import gather
 from app.answering.wire import Json, answer_json, head_json, passage_json
 from app.commands_sight import SIGHT
+from app.identity import LOCAL
 from app.scope import read_scope
 from app.service import Service
+from app.view import View
 from ingest.report import Progress
 from vectorstore.backup import check_restore, restore
 from vectorstore.errors import QuestionError
+from vectorstore.retriever import check_query
 
 Emit = Callable[[Progress], None]
+NEW = "new"  # the conversation that does not exist yet
 
 
 def _ingest(service: Service, emit: Emit, arguments: Json) -> Json:
@@ -30,7 +34,17 @@ def _ingest(service: Service, emit: Emit, arguments: Json) -> Json:
 
 
 def _ask(service: Service, _: Emit, arguments: Json) -> Json:
-    return answer_json(gather(service.ask(arguments["question"], read_scope(arguments["scope"]))))
+    view, scope = View(service, LOCAL), read_scope(arguments["scope"])
+    question, conversation = arguments["question"], arguments.get("conversation")
+    if conversation is None:
+        return answer_json(gather(view.ask(question, scope)))
+    conversations = service.records.conversations
+    if conversation == NEW:
+        check_query(question)  # what cannot be asked begins nothing
+        conversation = conversations.create(LOCAL.subject, question).id
+    body = answer_json(gather(view.ask(question, scope, view.said(conversation))))
+    conversations.keep(LOCAL.subject, body, conversation)
+    return {**body, "conversation_id": conversation}
 
 
 def _search(service: Service, _: Emit, arguments: Json) -> Json:

@@ -10,6 +10,7 @@ from filelock import BaseFileLock
 
 from app.answering.answer import Event
 from app.answering.cache import AnswerCache
+from app.answering.conversation import Said
 from app.answering.engine import Engine
 from app.identity import Allowed
 from app.records.records import Records
@@ -92,15 +93,19 @@ class Service:
     # `allowed` are the collections that whoever asks may see: others do not exist for them.
 
     def ask(
-        self, question: str, scope: Scope = EVERYTHING, allowed: Allowed = None
+        self,
+        question: str,
+        scope: Scope = EVERYTHING,
+        allowed: Allowed = None,
+        history: Sequence[Said] = (),
     ) -> Iterator[Event]:
-        """Yield the events of the answer to a question.
+        """Yield the events of the answer to a question, which may lean on the turns before it.
 
         Raises:
             QuestionError: The question is empty or too long.
             UnknownNameError: There is no such collection.
         """
-        return self._answers.stream(question, self.filter(scope, allowed))
+        return self._answers.stream(question, self.filter(scope, allowed), history)
 
     def search(
         self, query: str, top_k: int, scope: Scope = EVERYTHING, allowed: Allowed = None

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.answering.answer import Event
+from app.answering.conversation import Said
 from app.identity import Allowed, Identity
+from app.records.conversations import StoredAnswer
 from app.scope import EVERYTHING, Scope
 from app.service import DEFAULT_COLLECTION, Service
 from ingest.report import IngestReport, Progress
@@ -33,9 +35,20 @@ class View:
 
     # -- reading -------------------------------------------------------------------------
 
-    def ask(self, question: str, scope: Scope = EVERYTHING) -> Iterator[Event]:
+    def ask(
+        self, question: str, scope: Scope = EVERYTHING, history: Sequence[Said] = ()
+    ) -> Iterator[Event]:
         """Yield the events of an answer."""
-        return self.service.ask(question, scope, self.identity.need("ask"))
+        return self.service.ask(question, scope, self.identity.need("ask"), history)
+
+    def said(self, conversation: str) -> list[Said]:
+        """Return what was asked and answered in one of their conversations, oldest first.
+
+        Raises:
+            UnknownNameError: They have none of this id.
+        """
+        _, stored = self.service.records.conversations.read(self.identity.subject, conversation)
+        return [said_in(each) for each in stored]
 
     def search(self, query: str, top_k: int, scope: Scope = EVERYTHING) -> Retrieved:
         """Return the passages for a query."""
@@ -155,3 +168,16 @@ class View:
         if self.identity.need("admin") is not None:
             msg = f"{self.identity.subject} may administer some collections only."
             raise ForbiddenError(msg)
+
+
+def said_in(stored: StoredAnswer) -> Said:
+    """Return a stored answer as a turn; of one that quotes what was erased only the question."""
+    body = stored.body
+    if body is None:
+        return Said(stored.question)
+    if body["outcome"] == "not_found":
+        return Said(body["question_used"])
+    sentences = body["sentences"]
+    span = sentences[0]["span"] if sentences else None
+    marked = sentences[0]["text"][slice(*span)] if span else ""
+    return Said(body["question_used"], " ".join(each["text"] for each in sentences), marked)

@@ -1,7 +1,7 @@
 """Answers given a moment ago, told again while nothing has changed that they rest on.
 
-An answer is a function of the question, of the articles that may answer, and of the state of
-the store. A publication ends a state, and with it every answer that is kept.
+An answer is a function of the question as it stands alone, of the articles that may answer, and
+of the state of the store. A publication ends a state, and with it every answer that is kept.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.answering.answer import Done, Event, PassagesFound, SentenceReleased, Started
+from app.answering.conversation import Said, standalone
 from app.answering.engine import Engine, new_answer_id
 from vectorstore.retriever import check_query
 from vectorstore.store import Store
@@ -38,24 +39,26 @@ class AnswerCache:
         self._state: State = (0, None)
         self._kept: OrderedDict[Key, tuple[Event, ...]] = OrderedDict()
 
-    def stream(self, question: str, condition: Filter) -> Iterator[Event]:
+    def stream(
+        self, question: str, condition: Filter, history: Sequence[Said] = ()
+    ) -> Iterator[Event]:
         """Yield the answer's events, under an id of its own each time.
 
         Raises:
             QuestionError: The question is empty or too long; raised before the first event.
         """
-        return self._events(check_query(question), condition)
+        return self._events(check_query(question), condition, history)
 
-    def _events(self, question: str, condition: Filter) -> Iterator[Event]:
+    def _events(self, question: str, condition: Filter, history: Sequence[Said]) -> Iterator[Event]:
         start = time.perf_counter()
         state = (self._store.state.version, self._store.degraded)
-        key = (" ".join(question.split()), condition)
+        key = (" ".join(standalone(question, history).text.split()), condition)
         kept = self._find(state, key)
         if kept is not None:
             yield from _again(kept, question, start)
             return
         events: list[Event] = []
-        for event in self._engine.stream(question, condition):
+        for event in self._engine.stream(question, condition, history):
             events.append(_lean(event))
             if isinstance(event, Done):
                 self._keep(state, key, events)

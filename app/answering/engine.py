@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from app.answering.answer import (
     AnswerSentence,
@@ -16,6 +16,7 @@ from app.answering.answer import (
     Started,
 )
 from app.answering.citations import Numbering
+from app.answering.conversation import Said, standalone
 from app.answering.extractive import Candidate, choose, rank_sentences
 from app.answering.refusal import probability
 from app.answering.replies import own_reply
@@ -42,18 +43,25 @@ class Engine:
         self._retriever = retriever
         self._threshold = threshold
 
-    def stream(self, question: str, condition: Filter | None = None) -> Iterator[Event]:
+    def stream(
+        self, question: str, condition: Filter | None = None, history: Sequence[Said] = ()
+    ) -> Iterator[Event]:
         """Yield the answer's events; sentences are whole and numbered when they come.
+
+        Args:
+            question: What was asked.
+            condition: Which articles may answer.
+            history: The turns before, oldest first, which the question may lean on.
 
         Raises:
             QuestionError: The question is empty or too long; raised before the first event.
         """
         asked = check_query(question)
-        return self._events(asked, condition or Filter())
+        return self._events(asked, standalone(asked, history).text, condition or Filter())
 
-    def _events(self, question: str, condition: Filter) -> Iterator[Event]:
+    def _events(self, asked: str, question: str, condition: Filter) -> Iterator[Event]:
         start = time.perf_counter()
-        yield Started(new_answer_id(), question, question, condition)
+        yield Started(new_answer_id(), asked, question, condition)
         if reply := own_reply(question, lambda: self._store.catalogue.heads(condition)):
             yield from _service_sentences(reply)
             yield Done("answered", (), {"total": _since(start)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from app.answering.answer import Event
+    from app.answering.conversation import Said
     from app.answering.wire import Json
     from app.api.desk import Keep, Work
     from app.api.runtime import Runtime
@@ -30,9 +31,11 @@ async def begin(
     scope: Scope,
     conversation: str | None = None,
     context: Json | None = None,
+    history: Sequence[Said] = (),
 ) -> Work:
     """Have a question answered, and the answer kept; called on the event loop.
 
+    The question may lean on the turns before it: those of the conversation, or of `history`.
     `context`, the page that it was asked on, is kept beside the answer and changes nothing in it.
 
     Raises:
@@ -44,7 +47,7 @@ async def begin(
     runtime.desk.admit(identity.subject)
     try:
         events, keep = await run_in_threadpool(
-            _prepare, runtime, identity, question, scope, conversation, context
+            _prepare, runtime, identity, question, scope, conversation, context, history
         )
     except BaseException:
         runtime.desk.leave(identity.subject)
@@ -59,16 +62,17 @@ def _prepare(
     scope: Scope,
     conversation: str | None,
     context: Json | None,
+    history: Sequence[Said],
 ) -> tuple[Iterator[Event], Keep]:
     view = View(runtime.service(), identity)
     conversations = view.service.records.conversations
     if conversation is not None:
-        conversations.read(identity.subject, conversation)  # it has to be theirs
+        history = view.said(conversation)  # it has to be theirs
 
     def keep(body: Json) -> None:
         conversations.keep(identity.subject, body, conversation, identity.portal, context)
 
-    return view.ask(question, scope), keep
+    return view.ask(question, scope, history), keep
 
 
 async def whole(work: Work) -> Json:

@@ -1,7 +1,8 @@
 """The articles as a chat model: what speaks OpenAI's chat completions can ask them.
 
 There is one model, `citewell`, and one for each collection, `citewell/COLLECTION`. The last
-message of the user is the question; nothing else that is sent changes the answer.
+message of the user is the question; the messages before it tell what a follow-up leans on, and
+nothing else that is sent changes the answer.
 """
 
 from __future__ import annotations
@@ -130,7 +131,13 @@ def _models(runtime: Runtime, identity: Identity, since: int) -> list[Json]:
 
 
 async def _complete(runtime: Runtime, asked: Asked, request: Request) -> Response:
-    work = await begin(runtime, request.state.identity, asked.question, _scope(asked.model))
+    work = await begin(
+        runtime,
+        request.state.identity,
+        asked.question,
+        _scope(asked.model),
+        history=await run_in_threadpool(lambda: asked.history),
+    )
     completion = Completion(asked.model, base_of(request, runtime.settings.public_url))
     if asked.stream:
         if not await unless_left(request, _begun(work)):

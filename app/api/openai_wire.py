@@ -6,14 +6,18 @@ is accepted and ignored, since it steers a language model, and here is none.
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, field_validator
 
 from app.answering.answer import NOT_FOUND
+from app.answering.conversation import REMEMBERED, Said, heard
 from app.answering.wire import Json
 from app.links import citation_link
+
+MARK = re.compile(r" \[\d+\]")  # as `Completion` writes them
 
 
 class Part(BaseModel):
@@ -28,6 +32,13 @@ class Message(BaseModel):
 
     role: str
     content: str | list[Part] | None = None
+
+    @property
+    def text(self) -> str:
+        """Its text; of several parts, one a line."""
+        if isinstance(self.content, list):
+            return "\n".join(part.text or "" for part in self.content)
+        return self.content or ""
 
 
 class StreamOptions(BaseModel):
@@ -65,10 +76,23 @@ class Asked(BaseModel):
     @property
     def question(self) -> str:
         """The text of the last message of the user."""
-        content = [message for message in self.messages if message.role == "user"][-1].content
-        if isinstance(content, list):
-            return "\n".join(part.text or "" for part in content)
-        return content or ""
+        return self.messages[self._last].text
+
+    @property
+    def history(self) -> list[Said]:
+        """The turns before: each message of the user with what was replied to it."""
+        turns: list[Said] = []
+        for message in self.messages[: self._last]:
+            if message.role == "user":
+                turns.append(Said(message.text))
+            elif message.role == "assistant" and turns:
+                answer = " ".join((turns[-1].answer, MARK.sub("", message.text))).strip()
+                turns[-1] = Said(turns[-1].question, "" if answer == NOT_FOUND else answer)
+        return heard(turns[-REMEMBERED:])
+
+    @property
+    def _last(self) -> int:
+        return max(n for n, message in enumerate(self.messages) if message.role == "user")
 
     @property
     def with_usage(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from app.answering.conversation import Said, standalone
 from app.evaluation.figures import ADDED, OURS, PRECISION, RECALL, RIGHTLY, Row
 from app.evaluation.metrics import extraction_scores, normalize
 from app.evaluation.sets import ConversationSet, PageSet, Turn
@@ -27,8 +28,12 @@ def _track_s_own(turn: Turn) -> str | None:
     return turn.automatic
 
 
-# Whoever makes follow-ups stand alone joins these under OURS.
+def _ours(turn: Turn) -> str:
+    return standalone(turn.utterance, [Said(user, told or "") for user, told in turn.history]).text
+
+
 REWRITERS: Mapping[str, Rewriter] = {
+    OURS: _ours,
     "as it stands": _as_it_stands,
     "earlier questions in front": _joined,
     "the track's own": _track_s_own,

@@ -20,7 +20,7 @@ from app.answering.wire import Json, answer_json
 from app.identity import NOBODY, Identity
 from app.view import View
 from app.web.gate import Gate
-from app.web.markup import AnswerMarkup, notice_markup, question_markup
+from app.web.markup import AnswerMarkup, notice_markup, question_markup, said_in
 from app.web.stoppable import stoppable
 from vectorstore.errors import CitewellError
 from vectorstore.retriever import MAX_QUERY
@@ -188,7 +188,7 @@ def answer_stream(
         view = View(runtime.service(), identity)
         events: list[Event] = []
         with runtime.desk.place(identity.subject):
-            for event in view.ask(question):
+            for event in view.ask(question, history=said_in(history)):
                 events.append(event)
                 if answer.add(event):
                     yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]

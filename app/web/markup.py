@@ -8,7 +8,9 @@ what it points to in its href, the one attribute that the chat's sanitiser leave
 from __future__ import annotations
 
 import re
-from html import escape
+from collections.abc import Iterable, Mapping
+from html import escape, unescape
+from typing import Any
 
 from app.answering.answer import (
     NOT_FOUND,
@@ -18,8 +20,16 @@ from app.answering.answer import (
     Done,
     Event,
     SentenceReleased,
+    Started,
 )
+from app.answering.conversation import REMEMBERED, Said, heard
 from vectorstore.types import ArticleHead
+
+UNDERSTOOD = "Understood as:"
+_SENTENCES = re.compile(r'<p class="cw-sentence">(.*?)</p>', re.DOTALL)
+_MARKED = re.compile(r"<mark>(.*?)</mark>", re.DOTALL)
+_CHIPS = re.compile(r'<a class="cw-chip".*?</a>', re.DOTALL)
+_TAGS = re.compile(r"<[^>]*>")
 
 
 def question_markup(question: str) -> str:
@@ -30,6 +40,30 @@ def question_markup(question: str) -> str:
 def notice_markup(text: str) -> str:
     """Return a message of the service, such as an error."""
     return f'<p class="cw-notice">{_text(text)}</p>'
+
+
+def said_in(messages: Iterable[Mapping[str, Any]]) -> list[Said]:
+    """Return the turns of a chat from what it shows, oldest first.
+
+    Args:
+        messages: As the chat holds them, each built by this module.
+    """
+    turns: list[Said] = []
+    for message in messages:
+        content = message["content"]
+        html = content if isinstance(content, str) else "".join(p.get("text", "") for p in content)
+        if message["role"] == "user":
+            turns.append(Said(_plain(html)))
+        elif turns:
+            sentences = _SENTENCES.findall(html)
+            marked = _MARKED.search(sentences[0]) if sentences else None
+            answer = " ".join(_plain(each) for each in sentences)
+            turns[-1] = Said(turns[-1].question, answer, _plain(marked[1]) if marked else "")
+    return heard(turns[-REMEMBERED:])
+
+
+def _plain(html: str) -> str:
+    return unescape(_TAGS.sub("", _CHIPS.sub("", html))).strip()
 
 
 class AnswerMarkup:
@@ -46,6 +80,8 @@ class AnswerMarkup:
     def add(self, event: Event) -> bool:
         """Take an event; tell whether there is something new to show."""
         match event:
+            case Started() if event.question_used != event.question:
+                self._parts.append(notice_markup(f"{UNDERSTOOD} {event.question_used}"))
             case SentenceReleased():
                 self._parts.append(_sentence(event.sentence, event.citations))
             case Degraded():

@@ -61,6 +61,21 @@ def test_ask_refuses_what_is_not_there(server: Server) -> None:
     assert result.stdout.startswith("The articles do not say.")
 
 
+def test_a_conversation_goes_on(server: Server) -> None:
+    """A question in a conversation may lean on the one before; a strange id is an error."""
+    first = server.citewell_json(
+        "ask", "How long is the London Underground?", "--conversation", "new", "--json"
+    )
+    known = first["conversation_id"]
+    text = server.citewell("ask", "And when was it opened?", "--conversation", known).stdout
+    assert text.startswith("Understood as: And when was it opened? (")
+    assert "Underground" in text.splitlines()[0]
+    assert f"Go on with: --conversation {known}" in text
+    wrong = server.citewell("ask", "Why?", "--conversation", "v0")
+    assert wrong.returncode == 1
+    assert "v0" in wrong.stderr
+
+
 def test_search_ranks_passages(server: Server) -> None:
     """`search` gives as many passages as asked for, ranked, in the documented form."""
     found = server.citewell_json("search", "definition of the kilogram", "--top-k", "3", "--json")

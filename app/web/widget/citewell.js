@@ -42,6 +42,7 @@ const WORDS = {
     original: "Open the original at the passage",
     tab: "opens in a new tab",
     searching: "Searching the articles …",
+    understood: "Understood as:",
     partial: "The articles answer only a part of this.",
     none: "The articles do not say.",
     closest: "The closest articles:",
@@ -78,6 +79,7 @@ const WORDS = {
     original: "Original an dieser Stelle öffnen",
     tab: "öffnet einen neuen Tab",
     searching: "Die Artikel werden durchsucht …",
+    understood: "Verstanden als:",
     partial: "Die Artikel beantworten nur einen Teil davon.",
     none: "Die Artikel sagen das nicht.",
     closest: "Die nächstliegenden Artikel:",
@@ -114,6 +116,7 @@ const WORDS = {
     original: "Ouvrir l’original à ce passage",
     tab: "s’ouvre dans un nouvel onglet",
     searching: "Recherche dans les articles …",
+    understood: "Compris comme :",
     partial: "Les articles ne répondent qu’à une partie de la question.",
     none: "Les articles ne le disent pas.",
     closest: "Les articles les plus proches :",
@@ -150,6 +153,7 @@ const WORDS = {
     original: "Abrir el original en este pasaje",
     tab: "se abre en una pestaña nueva",
     searching: "Buscando en los artículos …",
+    understood: "Entendido como:",
     partial: "Los artículos solo responden a una parte.",
     none: "Los artículos no lo dicen.",
     closest: "Los artículos más cercanos:",
@@ -186,6 +190,7 @@ const WORDS = {
     original: "افتح الأصل عند هذا المقطع",
     tab: "يُفتح في علامة تبويب جديدة",
     searching: "جارٍ البحث في المقالات …",
+    understood: "فُهم على أنه:",
     partial: "المقالات تجيب عن جزء من السؤال فقط.",
     none: "المقالات لا تذكر ذلك.",
     closest: "أقرب المقالات:",
@@ -911,6 +916,11 @@ class Turn {
     this.#add(make("p", "note", text, { dir: "auto" }));
   }
 
+  /** Say how a question that leans on those before it was understood. */
+  understood({ question, question_used: used }) {
+    if (used !== question) this.note(`${this.#words.understood} ${used}`);
+  }
+
   /** Show an answer whole, as the service has kept it; null where it was erased. */
   restore(answer) {
     if (!answer) {
@@ -920,6 +930,7 @@ class Turn {
     }
     const cited = new Map(answer.citations.map((each) => [each.number, each]));
     this.answerId = answer.id;
+    this.understood(answer);
     for (const each of answer.sentences) {
       this.sentence({
         ...each,
@@ -1546,8 +1557,10 @@ export class CitewellChat extends HTMLElement {
     for await (const { name, data } of listen(this.#session, whole, signal, onLost)) {
       const wasLow = this.#isLow;
       this.#hush();
-      if (name === "start") turn.answerId = data.answer_id;
-      else if (name === "degraded") turn.note(data.reason);
+      if (name === "start") {
+        turn.answerId = data.answer_id;
+        turn.understood(data);
+      } else if (name === "degraded") turn.note(data.reason);
       else if (name === "sentence") {
         turn.sentence(data);
         this.#tell(data.text);

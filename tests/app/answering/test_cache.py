@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from app.answering.answer import Answer, Event, gather
 from app.answering.cache import AnswerCache
+from app.answering.conversation import Said
 from app.answering.engine import Engine
 from app.settings import Settings
 from tests.fakes import HashEncoder, put
@@ -27,10 +28,12 @@ class Counted(Engine):
     asked = 0
     is_broken = False
 
-    def stream(self, question: str, condition: Filter | None = None) -> Iterator[Event]:
+    def stream(
+        self, question: str, condition: Filter | None = None, history: Sequence[Said] = ()
+    ) -> Iterator[Event]:
         """Answer, or break off after the first event."""
         self.asked += 1
-        events = super().stream(question, condition)
+        events = super().stream(question, condition, history)
         yield next(events)
         if self.is_broken:
             msg = "the model is gone"
@@ -154,3 +157,15 @@ def test_the_oldest_answers_are_forgotten(store: Store, engine: Counted) -> None
     for question in ("one", "two", "one", "three", "one", "two"):
         ask(cache, question)
     assert engine.asked == 4
+
+
+def test_a_follow_up_is_not_told_to_another_conversation(engine: Counted, store: Store) -> None:
+    """The same words after other turns are another question, and get an answer of their own."""
+    cache = AnswerCache(engine, store)
+    bridge, vault = Said("Where is the harbour bridge?"), Said("Who guards the vault?")
+    first = gather(cache.stream("How old is it?", Filter(), [bridge]))
+    other = gather(cache.stream("How old is it?", Filter(), [vault]))
+    again = gather(cache.stream("How old is it?", Filter(), [bridge]))
+    assert engine.asked == 2
+    assert first.question_used == again.question_used != other.question_used
+    assert again.question == "How old is it?"

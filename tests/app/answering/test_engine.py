@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.answering.answer import Answer, Done, PassagesFound, SentenceReleased, Started, gather
+from app.answering.conversation import Said
 from app.answering.engine import Engine
 from app.answering.wire import answer_json, event_json
 from app.settings import Settings
@@ -158,3 +159,13 @@ def test_threshold_zero_over_nothing_is_no_answer(store: Store, encoder: HashEnc
 def test_broken_characters_in_a_question_are_replaced(engine: Engine) -> None:
     """A question with a lone surrogate is answered or refused, never an error."""
     assert ask(engine, "When was the \ud800 harbour bridge opened?").outcome == "answered"
+
+
+def test_a_follow_up_is_answered_as_it_was_meant(engine: Engine) -> None:
+    """The stream says how a question was understood, and what was asked stays what was asked."""
+    before = Said("What is the Forest of Dean known for?", "The Forest of Dean has old oaks.")
+    started = next(iter(engine.stream("How old is it?", history=[before])))
+    assert isinstance(started, Started)
+    assert started.question == "How old is it?"
+    assert started.question_used.startswith("How old is it? (")
+    assert "Forest" in started.question_used

@@ -179,3 +179,13 @@ def test_a_write_with_a_key_is_done_once(client: TestClient) -> None:
         for _ in range(2)
     ]
     assert answers[0] == answers[1]
+
+
+def test_a_question_may_lean_on_its_conversation(client: TestClient) -> None:
+    """In a conversation "it" is what was spoken of; outside of it nothing is added."""
+    conversation = begin(client)
+    ask(client, conversation_id=conversation)
+    told = ask(client, question="How long is it?", conversation_id=conversation)
+    assert told["question"] == "How long is it?"
+    assert "harbour bridge" in told["question_used"]
+    assert ask(client, question="How long is it?")["question_used"] == "How long is it?"

@@ -17,12 +17,14 @@ from fastapi import FastAPI
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from app.answering.answer import Degraded, SentenceReleased, Started
+from app.answering.answer import NOT_FOUND, Degraded, SentenceReleased, Started
+from app.answering.conversation import Said
 from app.answering.wire import citation_json
 from app.api.access import Access
 from app.api.desk import WORKERS
 from app.api.guard import Guard
 from app.api.openai import openai_router
+from app.api.openai_wire import Asked
 from app.api.problems import handle_problems
 from app.api.runtime import Runtime
 from app.links import citation_link
@@ -403,3 +405,25 @@ def test_the_server_has_the_models(server: Server) -> None:
     assert "73,000" in (reply.choices[0].message.content or "")
     assert reply.usage is not None
     assert 0 < reply.usage.prompt_tokens < reply.usage.completion_tokens
+
+
+def test_the_messages_before_tell_what_is_meant() -> None:
+    """A user's message is a turn with its reply, without marks; the last is the question."""
+    asked = Asked.model_validate(
+        {
+            "model": "citewell",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "When was the harbour bridge opened?"},
+                {"role": "assistant", "content": "It opened on 3 May 1932. [1] [2]"},
+                {"role": "user", "content": [{"type": "text", "text": "How long is it?"}]},
+                {"role": "assistant", "content": NOT_FOUND},
+                {"role": "user", "content": "And who built it?"},
+            ],
+        }
+    )
+    assert asked.question == "And who built it?"
+    first, second = asked.history
+    assert first == Said("When was the harbour bridge opened?", "It opened on 3 May 1932.")
+    assert second.answer == ""
+    assert "harbour bridge" in second.question

@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.answering.answer import AnswerSentence, Citation, Done, SentenceReleased
-from app.web.markup import AnswerMarkup, notice_markup, question_markup
-from vectorstore.types import ArticleHead
+from app.answering.answer import AnswerSentence, Citation, Done, SentenceReleased, Started
+from app.answering.conversation import Said
+from app.web.markup import AnswerMarkup, notice_markup, question_markup, said_in
+from vectorstore.types import ArticleHead, Filter
 
 OURS = {"p", "mark", "a", "ul", "li"}
 
@@ -94,3 +95,24 @@ def test_questions_and_notices_are_escaped(text: str) -> None:
     """What a reader types, or an error quotes, is never markup."""
     assert Reader(question_markup(text)).tags <= {"p"}
     assert Reader(notice_markup(text)).tags <= {"p"}
+
+
+def test_the_turns_are_read_from_what_is_shown() -> None:
+    """What the chat shows tells the questions, the sentences and the words marked in the first."""
+    answer = AnswerMarkup()
+    answer.add(released("Kiptum & Co. ran <fast>.", (0, 12)))
+    answer.add(released("It was in Chicago.", None))
+    shown = [
+        {"role": "user", "content": question_markup('Who ran "fast"?')},
+        {"role": "assistant", "content": [{"type": "text", "text": answer.html}]},
+    ]
+    told = "Kiptum & Co. ran <fast>. It was in Chicago."
+    assert said_in(shown) == [Said('Who ran "fast"?', told, "Kiptum & Co.")]
+
+
+def test_it_is_shown_how_a_question_was_understood() -> None:
+    """A follow-up shows what it was taken for; a question that stands alone does not."""
+    markup = AnswerMarkup()
+    assert not markup.add(Started("q1", "Why?", "Why?", Filter()))
+    assert markup.add(Started("q2", "Why?", "Why? (<b>bridge</b>)", Filter()))
+    assert "Understood as: Why? (&lt;b&gt;bridge&lt;/b&gt;)" in markup.html

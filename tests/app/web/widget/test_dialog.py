@@ -140,6 +140,15 @@ def test_a_page_cannot_ask(page: Page, portal: Portal, front: Front) -> None:
     expect(page.locator(".question")).to_have_text(TREES)
 
 
+def test_it_is_shown_how_a_follow_up_was_understood(page: Page, portal: Portal) -> None:
+    """A question that leans on the one before shows what it was taken for; the first does not."""
+    opened(page, portal.page())
+    expect(ask(page, WEBB).locator(".note")).to_have_count(0)
+    follow_up = ask(page, "And how big is its mirror?")
+    note = follow_up.locator(".note").first
+    expect(note).to_contain_text("Understood as: And how big is its mirror? (James Webb")
+
+
 def test_what_the_articles_do_not_say(page: Page, portal: Portal) -> None:
     """A question that nothing answers gets that said, with the closest articles as links."""
     opened(page, portal.page())
