@@ -148,7 +148,7 @@ def test_the_user_s_data_are_only_read(demo_dir: Path) -> None:
         return {
             str(path.relative_to(demo_dir)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(demo_dir.rglob("*"))
-            # Whoever reads may touch SQLite's shared memory and an empty log: nothing is kept there.
+            # Readers may touch SQLite's shared memory and an empty log: nothing is kept there.
             if path.is_file() and path.stat().st_size and not path.name.endswith("-shm")
         }
 
