@@ -37,7 +37,8 @@ from app.answering.conversation import Exchange, Fitted, standalone
 from app.answering.mentions import stems_of
 from app.evaluation.adapters_other import cast_sets
 from app.evaluation.bootstrap import Interval, Resampler
-from app.evaluation.figures import ADDED, OURS, RIGHTLY, Row
+from app.evaluation.figures import ADDED, RIGHTLY, Row
+from app.evaluation.figures import OURS as CITEWELL
 from app.evaluation.metrics import normalize
 from app.evaluation.sets import ConversationSet, Turn
 from app.evaluation.texts import REWRITERS, evaluate_turns
@@ -191,7 +192,7 @@ def rewriters(models: Mapping[str, Fitted]) -> dict[str, Callable[[Turn], str | 
         UNANSWERED: lambda turn: ours(turn, models[turn.conversation], answers=False),
         "first question's words behind": lambda turn: behind(turn, 0),
         "previous question's words behind": lambda turn: behind(turn, -1),
-        **{name: rewrite for name, rewrite in REWRITERS.items() if name != OURS},
+        **{name: rewrite for name, rewrite in REWRITERS.items() if name != CITEWELL},
     }
 
 
