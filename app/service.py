@@ -10,7 +10,7 @@ from filelock import BaseFileLock
 
 from app.answering.answer import Event
 from app.answering.cache import AnswerCache
-from app.answering.conversation import Said
+from app.answering.conversation import Exchange
 from app.answering.engine import Engine
 from app.identity import Allowed
 from app.records.records import Records
@@ -97,7 +97,7 @@ class Service:
         question: str,
         scope: Scope = EVERYTHING,
         allowed: Allowed = None,
-        history: Sequence[Said] = (),
+        history: Sequence[Exchange] = (),
     ) -> Iterator[Event]:
         """Yield the events of the answer to a question, which may lean on the turns before it.
 

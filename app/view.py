@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.answering.answer import Event
-from app.answering.conversation import Said
+from app.answering.conversation import Exchange
 from app.identity import Allowed, Identity
 from app.records.conversations import StoredAnswer
 from app.scope import EVERYTHING, Scope
@@ -36,12 +36,12 @@ class View:
     # -- reading -------------------------------------------------------------------------
 
     def ask(
-        self, question: str, scope: Scope = EVERYTHING, history: Sequence[Said] = ()
+        self, question: str, scope: Scope = EVERYTHING, history: Sequence[Exchange] = ()
     ) -> Iterator[Event]:
         """Yield the events of an answer."""
         return self.service.ask(question, scope, self.identity.need("ask"), history)
 
-    def said(self, conversation: str) -> list[Said]:
+    def said(self, conversation: str) -> list[Exchange]:
         """Return what was asked and answered in one of their conversations, oldest first.
 
         Raises:
@@ -170,14 +170,14 @@ class View:
             raise ForbiddenError(msg)
 
 
-def said_in(stored: StoredAnswer) -> Said:
+def said_in(stored: StoredAnswer) -> Exchange:
     """Return a stored answer as a turn; of one that quotes what was erased only the question."""
     body = stored.body
     if body is None:
-        return Said(stored.question)
+        return Exchange(stored.question)
     if body["outcome"] == "not_found":
-        return Said(body["question_used"])
+        return Exchange(stored.question)
     sentences = body["sentences"]
     span = sentences[0]["span"] if sentences else None
     marked = sentences[0]["text"][slice(*span)] if span else ""
-    return Said(body["question_used"], " ".join(each["text"] for each in sentences), marked)
+    return Exchange(stored.question, " ".join(each["text"] for each in sentences), marked)

@@ -1,195 +1,354 @@
-"""How well follow-up questions are made to stand alone, on TREC CAsT 2019 to 2022.
+"""How follow-up questions are made to stand alone, on TREC CAsT 2019 to 2022.
 
-Fitted and reported by ten folds of conversations: each turn is judged by weights that have not
-seen its conversation. Intervals are 95 %, bootstrapped over conversations. `--fit` fits on all of
-the development part and replaces the engine's weights.
+People wrote each turn anew. Of a turn to which they added content words: how many of these are
+added (recall, a mean over turns), and how many of the words added are among them (precision, over
+all words). Of a turn that they left as it was: whether it is left so. Intervals draw conversations.
+
+The weights of app/answering/dependence.py and app/answering/topics.py are fitted on the same
+conversations, so each is measured with weights fitted to the others (ten folds); the figures of
+the weights shipped stand beside. The thresholds of app/answering/conversation.py, and which signs
+there are, were chosen on all of them.
+
+Seven of eight turns of CAsT need context: readers change the subject more often. So questions of
+SQuAD, each asked after one about another article, are fitted on too (half of the articles) and
+measured (the other half).
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import hashlib
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, fields
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
-from corpora import argument_parser
-from report import print_table
+from corpora import SHARED, squad_questions
+from report import Figure, percentile, print_figures, print_table
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
-from app.answering import conversation
-from app.answering.conversation import (
-    BESIDE,
-    FILE,
-    MEANT,
-    MOST,
-    REMEMBERED,
-    Said,
-    leaning_signs,
-    said_before,
-    standalone,
-    word_signs,
-    words_before,
-)
-from app.answering.dependence import signs_of
+from app.answering import conversation, dependence, topics
+from app.answering.conversation import Exchange, Fitted, standalone
+from app.answering.mentions import stems_of
 from app.evaluation.adapters_other import cast_sets
+from app.evaluation.bootstrap import Interval, Resampler
+from app.evaluation.figures import ADDED, RIGHTLY, Row
+from app.evaluation.figures import OURS as CITEWELL
 from app.evaluation.metrics import normalize
-from app.evaluation.sets import Turn
+from app.evaluation.sets import ConversationSet, Turn
+from app.evaluation.texts import REWRITERS, evaluate_turns
 from vectorstore.lexical import content_terms
 
 FOLDS = 10
-DRAWS = 1000
-POINTS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
+DEPENDENCE_C, PHRASES_C = 0.3, 0.3
+# Of the first fit's weight: turns that need context, those that stand alone, changes of subject.
+SHARES = 0.5, 0.3, 0.2
+CHANGES, SEED = 2_000, 7
+OURS, SHIPPED, UNANSWERED = "cross-fitted", "as shipped", "cross-fitted, answers withheld"
+RECALL_FLOOR, PRECISION_FLOOR, ALONE_FLOOR = 0.50, 0.50, 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A turn with what is computed once."""
-
-    turn: Turn
-    history: tuple[Said, ...]
-    alone: bool  # a person left it as it is
-    wanted: frozenset[str]  # the content words that a person added
-    fold: int
-
-    @property
-    def rows(self) -> tuple[list[str], np.ndarray]:
-        """The candidate words and their signs."""
-        turns = self.history[-REMEMBERED:]
-        words = words_before(self.turn.utterance, turns)
-        signs = signs_of(self.turn.utterance, said_before(turns))
-        return list(words), np.array([word_signs(w, turns, signs) for w in words.values()])
+def history(turn: Turn, answers: bool = True) -> list[Exchange]:
+    """Return what was said before a turn; CAsT has answers in 2021 and 2022 only."""
+    return [Exchange(user, (answers and system) or "") for user, system in turn.history]
 
 
-def read(turn: Turn, fold: int) -> Read:
-    """Return a turn as it is judged."""
-    known = set(content_terms(turn.utterance))
-    return Read(
-        turn,
-        tuple(Said(user, system or "") for user, system in turn.history),
-        normalize(turn.rewrite) == normalize(turn.utterance),
-        frozenset(set(content_terms(turn.rewrite)) - known),
-        fold,
+def stands_alone(turn: Turn) -> bool:
+    """Whether a person left it as it was."""
+    return normalize(turn.rewrite) == normalize(turn.utterance)
+
+
+# -- the fit -----------------------------------------------------------------------------
+
+
+def fit(turns: Sequence[Turn], changes: Sequence[Turn]) -> Fitted:
+    """Return the weights fitted to turns, and to questions that change the subject."""
+    later = [turn for turn in turns if turn.history]
+    both = [*later, *changes]
+    signs = [astuple(dependence.signs_of(turn.utterance, _said(turn))) for turn in both]
+    needs = np.array([not stands_alone(turn) for turn in both])
+    new = np.arange(len(both)) >= len(later)
+    weight = np.zeros(len(both))
+    for part, share in zip((needs, ~needs & ~new, new), SHARES, strict=True):
+        weight[part] = share / part.sum()
+    first = _weights(
+        LogisticRegression(C=DEPENDENCE_C, max_iter=5_000).fit(
+            signs, needs, sample_weight=weight * len(later)
+        )
     )
+    rows, labels, shares = [], [], []
+    for turn in later:
+        known = set(content_terms(turn.utterance))
+        wanted = set(content_terms(turn.rewrite)) - known
+        for candidate in _candidates(turn, first) if wanted else ():
+            share = len(candidate.new & wanted) / len(candidate.new)
+            rows += [astuple(candidate.signs)] * 2
+            labels += [True, False]
+            shares += [share, 1 - share]
+    second = LogisticRegression(C=PHRASES_C, max_iter=5_000).fit(rows, labels, sample_weight=shares)
+    return Fitted(first, _weights(second))
 
 
-def regression(rows: np.ndarray, labels: np.ndarray, strength: float) -> dict[str, object]:
-    """Return a logistic regression as the engine reads it."""
-    model = LogisticRegression(C=strength, max_iter=3000).fit(rows, labels)
-    weights = [round(float(weight), 4) for weight in model.coef_[0]]
-    return {"weights": weights, "bias": round(float(model.intercept_[0]), 4)}
+def _weights(model: LogisticRegression) -> tuple[float, ...]:
+    return tuple(round(float(w), 2) for w in (*model.coef_[0], model.intercept_[0]))
 
 
-class Fold:
-    """What is fitted on some turns."""
+def _lines(before: Sequence[Exchange], weights: Sequence[float]) -> list[topics.Line]:
+    lines: list[topics.Line] = []
+    for exchange in before:
+        lines.append(topics.line_of(exchange.question, lines, weights))
+    return lines
 
-    def __init__(self, taught: Sequence[Read]) -> None:
-        leaning = [each for each in taught if each.wanted and len(each.rows[0])]
-        rows = np.concatenate([each.rows[1] for each in leaning])
-        labels = np.array([stem in each.wanted for each in leaning for stem in each.rows[0]])
-        self.words = regression(rows, labels, 0.3)
-        asked = [each for each in taught if len(each.rows[0])]
-        self.leans = regression(
-            np.stack([self.leaning(each) for each in asked]),
-            np.array([not each.alone for each in asked]),
-            0.3,
+
+def _said(turn: Turn) -> set[str]:
+    return stems_of(user for user, _ in turn.history)
+
+
+def _candidates(turn: Turn, weights: Sequence[float]) -> list[topics.Candidate]:
+    before = history(turn)
+    answer = before[-1].answer[: conversation.ANSWER]
+    return topics.candidates(turn.utterance, _lines(before, weights), answer)
+
+
+def subject_changes(data: Path) -> list[Turn]:
+    """Return questions of SQuAD, each after a question about another article.
+
+    About one in ten leans on its paragraph all the same ("When was his lab destroyed?").
+    """
+    questions = squad_questions(data)
+    order = np.random.default_rng(SEED).permutation(len(questions))[: CHANGES + 1]
+    drawn = [questions[int(n)] for n in order]
+    return [
+        Turn(
+            id=question.id,
+            conversation=question.title,
+            history=((before.text, "".join(before.answers[:1])),),
+            utterance=question.text,
+            rewrite=question.text,
+        )
+        for before, question in pairwise(drawn)
+        if before.title != question.title
+    ]
+
+
+def is_fitted_on(title: str) -> bool:
+    """Whether a title of SQuAD is of the half that is fitted on."""
+    return int(hashlib.sha256(title.encode()).hexdigest()[0], 16) < 8
+
+
+def folds(turns: Sequence[Turn]) -> dict[str, int]:
+    """Return each conversation's fold: whole conversations stay together."""
+    names = sorted({turn.conversation for turn in turns})
+    return {name: number % FOLDS for number, name in enumerate(names)}
+
+
+def cross_fit(turns: Sequence[Turn], changes: Sequence[Turn]) -> dict[str, Fitted]:
+    """Return for each conversation the weights fitted to those of the other folds."""
+    of = folds(turns)
+    models = [
+        fit([t for t in turns if of[t.conversation] != fold], changes) for fold in range(FOLDS)
+    ]
+    return {name: models[fold] for name, fold in of.items()}
+
+
+def print_fit(turns: Sequence[Turn], changes: Sequence[Turn]) -> None:
+    """Print the weights fitted to all turns beside those shipped."""
+    fitted = fit(turns, changes)
+    for kind, new, old in (
+        (dependence.Signs, fitted.dependence, dependence.WEIGHTS),
+        (topics.PhraseSigns, fitted.phrases, topics.WEIGHTS),
+    ):
+        names = [*(field.name for field in fields(kind)), "intercept"]
+        print_table(
+            ["weight", "fitted now", "shipped"],
+            [[n, f"{f:.2f}", f"{s:.2f}"] for n, f, s in zip(names, new, old, strict=True)],
         )
 
-    def leaning(self, each: Read) -> np.ndarray:
-        """Return the signs that a turn leans on others."""
-        signs = signs_of(each.turn.utterance, said_before(each.history[-REMEMBERED:]))
-        return leaning_signs(each.turn.utterance, signs)
+
+# -- the figures -------------------------------------------------------------------------
 
 
-def interval(values: Sequence[float], clusters: Sequence[str]) -> str:
-    """Return a mean with its interval over conversations."""
-    random = np.random.default_rng(7)
-    names = sorted(set(clusters))
-    sums = np.array(
+def rewriters(models: Mapping[str, Fitted]) -> dict[str, Callable[[Turn], str | None]]:
+    """Return all that are compared: ours, and plain ones."""
+
+    def words(text: str) -> str:
+        return " ".join(content_terms(text))
+
+    def behind(turn: Turn, at: int) -> str:
+        said = words(turn.history[at][0]) if turn.history else ""
+        return f"{turn.utterance} {said}".strip()
+
+    def ours(turn: Turn, fitted: Fitted, answers: bool = True) -> str:
+        return standalone(turn.utterance, history(turn, answers), fitted).question
+
+    return {
+        OURS: lambda turn: ours(turn, models[turn.conversation]),
+        SHIPPED: lambda turn: ours(turn, conversation.FITTED),
+        UNANSWERED: lambda turn: ours(turn, models[turn.conversation], answers=False),
+        "first question's words behind": lambda turn: behind(turn, 0),
+        "previous question's words behind": lambda turn: behind(turn, -1),
+        **{name: rewrite for name, rewrite in REWRITERS.items() if name != CITEWELL},
+    }
+
+
+def figures_of(rows: Sequence[Row], name: str) -> dict[str, Interval]:
+    """Return recall and precision of the added words, and what is left unchanged."""
+    needing = [r for r in rows if r.group == "needs words" and name in r.scores]
+    alone = [r for r in rows if r.group == "stands alone" and name in r.scores]
+    found: dict[str, Interval] = {}
+    if needing:
+        drawer = Resampler([row.cluster for row in needing])
+        scores = [row.scores[name] for row in needing]
+        found["recall"] = drawer.mean([score["recall of added words"] for score in scores])
+        columns = [np.array([score[key] for score in scores]) for key in (RIGHTLY, ADDED)]
+        with np.errstate(invalid="ignore"):
+            found["precision"] = drawer.statistic(columns, lambda means: means[0] / means[1])
+    if alone:
+        drawer = Resampler([row.cluster for row in alone])
+        found["unchanged"] = drawer.mean([row.scores[name]["left unchanged"] for row in alone])
+    return found
+
+
+def _show(figure: Interval | None) -> str:
+    if figure is None or np.isnan(figure.value):
+        return "-"
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}] of {figure.n}"
+
+
+def print_rows(rows: Sequence[Row], names: Sequence[str]) -> None:
+    """Print a line for each rewriter."""
+    table = []
+    for name in names:
+        figures = figures_of(rows, name)
+        cells = [_show(figures.get(key)) for key in ("recall", "precision", "unchanged")]
+        table.append([name, *cells])
+    print_table(["", "recall", "precision", "left unchanged"], table)
+
+
+def print_dependence(turns: Sequence[Turn], models: Mapping[str, Fitted]) -> None:
+    """Print how well "needs context?" alone tells the turns apart, first turns left out."""
+    later = [turn for turn in turns if turn.history]
+    needs = np.array([not stands_alone(turn) for turn in later])
+    values = []
+    for turn in later:
+        weights = models[turn.conversation].dependence
+        signs = dependence.signs_of(turn.utterance, _said(turn))
+        values.append(dependence.logit(signs, weights))
+    area = roc_auc_score(needs, values)
+    print(f"\nNeeds context? AUC {area:.3f} over {len(later)} turns, {needs.sum()} of which do.")
+
+
+def print_thresholds(turns: Sequence[Turn], models: Mapping[str, Fitted]) -> None:
+    """Print what other thresholds give, cross-fitted."""
+    kept = conversation.NEEDS, conversation.FIRST, conversation.SECOND
+    table = []
+    content = ConversationSet("cast", "", tuple(turns))
+    for needs in (-10.0, -0.4, -0.2, 0.0, 0.2, 0.4):
+        for first, second in ((-1.4, -1.1), (-1.4, -0.9), (-1.4, -0.4), (-1.0, -0.4), (-0.4, 9.0)):
+            conversation.NEEDS, conversation.FIRST, conversation.SECOND = needs, first, second
+            rows = evaluate_turns(content, {OURS: rewriters(models)[OURS]})
+            found = figures_of(rows, OURS)
+            cells = [f"{found[key].value:.3f}" for key in ("recall", "precision", "unchanged")]
+            table.append([f"{needs:g}", f"{first:g}", f"{second:g}", *cells])
+    conversation.NEEDS, conversation.FIRST, conversation.SECOND = kept
+    print_table(["needs", "first", "second", "recall", "precision", "left unchanged"], table)
+
+
+def print_ceiling(turns: Sequence[Turn]) -> None:
+    """Print how many of the words that people added were said before at all."""
+    shares = defaultdict(list)
+    for turn in turns:
+        known = set(content_terms(turn.utterance))
+        if stands_alone(turn) or not (wanted := set(content_terms(turn.rewrite)) - known):
+            continue
+        asked = " ".join(user for user, _ in turn.history)
+        answers = [system or "" for _, system in turn.history]
+        for name, text in (
+            ("in earlier questions", asked),
+            ("in earlier questions or the last answer", f"{asked} {' '.join(answers[-1:])}"),
+            ("in anything said", f"{asked} {' '.join(answers)}"),
+        ):
+            shares[name].append(len(wanted & set(content_terms(text))) / len(wanted))
+    print_table(
+        ["share of the words people added", ""],
         [
-            [sum(v for v, c in zip(values, clusters, strict=True) if c == n), clusters.count(n)]
-            for n in names
-        ]
+            [name, f"{sum(found) / len(found):.3f} of {len(found)}"]
+            for name, found in shares.items()
+        ],
     )
-    draws = sums[random.integers(0, len(names), (DRAWS, len(names)))].sum(axis=1)
-    low, high = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
-    return f"{np.mean(values):.3f} ({low:.3f} to {high:.3f})"
 
 
-def print_point(name: str, found: Sequence[Read], texts: Sequence[str]) -> list[str]:
-    """Return a row: recall and precision of added words, turns rewritten, left unchanged."""
-    recalls, of, added, right, rewritten = [], [], 0, 0, []
-    for each, text in zip(found, texts, strict=True):
-        if each.wanted:
-            new = set(content_terms(text)) - set(content_terms(each.turn.utterance))
-            recalls.append(len(new & each.wanted) / len(each.wanted))
-            of.append(each.turn.conversation)
-            added, right = added + len(new), right + len(new & each.wanted)
-            rewritten.append(text != each.turn.utterance)
-    alone = [
-        (float(text == each.turn.utterance), each.turn.conversation)
-        for each, text in zip(found, texts, strict=True)
-        if each.alone
-    ]
-    later = [
-        float(text == each.turn.utterance)
-        for each, text in zip(found, texts, strict=True)
-        if each.alone and each.history
-    ]
-    return [
-        name,
-        interval(recalls, of),
-        f"{right / max(added, 1):.3f}",
-        f"{np.mean(rewritten):.3f}",
-        interval([v for v, _ in alone], [c for _, c in alone]),
-        f"{np.mean(later):.3f}",
-    ]
+def times(turns: Sequence[Turn]) -> list[float]:
+    """Return how long each turn took, in milliseconds."""
+    found = []
+    for turn in turns:
+        before = history(turn)
+        start = time.perf_counter()
+        standalone(turn.utterance, before)
+        found.append((time.perf_counter() - start) * 1_000)
+    return found
 
 
 def main() -> None:
-    """Fit, print, and with --fit keep the weights."""
-    parser = argument_parser(__doc__)
-    parser.add_argument("--fit", action="store_true", help="replace the engine's weights")
+    """Fit, measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--data", type=Path, default=SHARED, help="the folder with data/cast")
+    parser.add_argument("--fit", action="store_true", help="print the weights of a new fit")
+    parser.add_argument("--thresholds", action="store_true", help="print what others would give")
+    parser.add_argument("--list", action="store_true", help="print every turn")
     options = parser.parse_args()
-    (content,) = cast_sets(options.data / "data/cast")
-    names = sorted({turn.conversation for turn in content.turns})
-    found = [read(turn, names.index(turn.conversation) % FOLDS) for turn in content.turns]
-    folds = [Fold([each for each in found if each.fold != n]) for n in range(FOLDS)]
-    counts = [sum(bool(e.wanted) for e in found), sum(e.alone for e in found)]
-    counts.append(sum(e.alone and bool(e.history) for e in found))
-    print(f"{len(found)} turns of {len(names)} conversations: {counts[0]} to which a person added")
-    print(f"words, {counts[1]} left as they are, {counts[2]} of these not the first of theirs\n")
-    table = []
-    for point in POINTS:
-        texts = []
-        for each in found:
-            fold = folds[each.fold]
-            conversation._fitted = lambda f=fold: {"words": f.words, "leans": f.leans}  # type: ignore[assignment]
-            conversation.LEANS = point
-            texts.append(standalone(each.turn.utterance, each.history).text)
-        table.append(print_point(f"leans >= {point:g}", found, texts))
-    last = [" ".join([*(s.question for s in e.history[-1:]), e.turn.utterance]) for e in found]
-    every = [" ".join([*(s.question for s in e.history), e.turn.utterance]) for e in found]
-    table.append(print_point("last question in front", found, last))
-    table.append(print_point("all questions in front", found, every))
-    with_own = [e for e in found if e.turn.automatic]
-    texts = [str(e.turn.automatic) for e in with_own]
-    if any(e.alone for e in with_own):
-        table.append(print_point(f"the track's own, n = {len(with_own)}", with_own, texts))
-    headers = [
-        "",
-        "recall of added words",
-        "precision",
-        "rewritten",
-        "left unchanged",
-        "later ones",
-    ]
-    print_table(headers, table)
-    print(f"\nMEANT {MEANT}, BESIDE {BESIDE}, at most {MOST} words", file=sys.stderr)
+    content = next(iter(cast_sets(options.data / "data" / "cast")))
+    turns = content.turns
+    changes = subject_changes(options.data)
+    fitting = [turn for turn in changes if is_fitted_on(turn.conversation)]
+    changes = [turn for turn in changes if not is_fitted_on(turn.conversation)]
+    models = cross_fit(turns, fitting)
     if options.fit:
-        whole = Fold(found)
-        FILE.write_text(json.dumps({"words": whole.words, "leans": whole.leans}) + "\n")
-        print(f"wrote {FILE.name}")
+        print_fit(turns, fitting)
+    if options.thresholds:
+        print_thresholds(turns, models)
+    every = rewriters(models)
+    rows = evaluate_turns(content, every)
+    first = {turn.id for turn in turns if not turn.history}
+    print(f"\n{len(turns)} turns of {len({t.conversation for t in turns})} conversations")
+    print_rows(rows, list(every))
+    print("Without first turns, which cannot be changed:")
+    print_rows([row for row in rows if row.key not in first], [OURS, SHIPPED])
+    for year in sorted({row.cluster[:4] for row in rows}):
+        print(f"{year}:")
+        print_rows(
+            [row for row in rows if row.cluster.startswith(year)],
+            [OURS, UNANSWERED, "earlier questions in front", "the track's own"],
+        )
+    answered = {turn.id for turn in turns if any(system for _, system in turn.history)}
+    print("Turns with an answer before them (2021 and 2022):")
+    print_rows([row for row in rows if row.key in answered], [OURS, UNANSWERED])
+    left = Resampler([turn.conversation for turn in changes]).mean(
+        [float(standalone(t.utterance, history(t)).why == "alone") for t in changes]
+    )
+    print(f"Changes of subject, left unchanged, as shipped: {_show(left)}")
+    print_ceiling(turns)
+    print_dependence(turns, models)
+    if options.list:
+        for turn in turns:
+            said = every[OURS](turn)
+            print(f"{turn.id}\t{turn.utterance}\t{turn.rewrite}\t{said}")
+    took = times(turns)
+    found = figures_of(rows, OURS)
+    if not print_figures(
+        [
+            Figure("recall of the added words", found["recall"].value, floor=RECALL_FLOOR),
+            Figure("precision of the added words", found["precision"].value, PRECISION_FLOOR),
+            Figure("left unchanged", found["unchanged"].value, floor=ALONE_FLOOR),
+            Figure("ms, p95", percentile(took, 0.95), ceiling=5),
+        ]
+    ):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

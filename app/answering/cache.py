@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.answering.answer import Done, Event, PassagesFound, SentenceReleased, Started
-from app.answering.conversation import Said, standalone
+from app.answering.conversation import Exchange, standalone
 from app.answering.engine import Engine, new_answer_id
 from vectorstore.retriever import check_query
 from vectorstore.store import Store
@@ -40,7 +40,7 @@ class AnswerCache:
         self._kept: OrderedDict[Key, tuple[Event, ...]] = OrderedDict()
 
     def stream(
-        self, question: str, condition: Filter, history: Sequence[Said] = ()
+        self, question: str, condition: Filter, history: Sequence[Exchange] = ()
     ) -> Iterator[Event]:
         """Yield the answer's events, under an id of its own each time.
 
@@ -49,10 +49,12 @@ class AnswerCache:
         """
         return self._events(check_query(question), condition, history)
 
-    def _events(self, question: str, condition: Filter, history: Sequence[Said]) -> Iterator[Event]:
+    def _events(
+        self, question: str, condition: Filter, history: Sequence[Exchange]
+    ) -> Iterator[Event]:
         start = time.perf_counter()
         state = (self._store.state.version, self._store.degraded)
-        key = (" ".join(standalone(question, history).text.split()), condition)
+        key = (" ".join(standalone(question, history).question.split()), condition)
         kept = self._find(state, key)
         if kept is not None:
             yield from _again(kept, question, start)

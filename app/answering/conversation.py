@@ -1,47 +1,71 @@
-"""Questions that lean on what was said before, made to stand alone; without a chat model.
+"""Follow-up questions become questions that can be searched with, without a chat model.
 
-Two logistic regressions decide, over signs that a reader can check: whether a question leans on
-earlier turns (dependence.py), and which words of those turns it means. Their words are appended in
-brackets, so that the reader sees what was understood: "How is it treated? (throat cancer)".
-`bench/conversation.py --fit` fits both on TREC CAsT and prints what they give.
+"What was she famous for?" becomes "What was she famous for? (Anne Bonny)": the reader's own words
+stay, and what they lean on is added behind them, in the words in which it was said.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
-
-from app.answering.dependence import Signs, signs_of
-from app.answering.mentions import is_function, phrases_of, stems_of
-from vectorstore.lexical import content_terms
+from app.answering import dependence, topics
+from app.answering.mentions import COMMON, TALK, TOKEN, Phrase, Word, is_common, stems_of, words_of
+from vectorstore.lexical import STOP_WORDS
 from vectorstore.retriever import MAX_QUERY
 
-FILE = Path(__file__).with_name("conversation.json")
-REMEMBERED = 12  # turns
-LISTENED = 2  # of the last turns' answers, from which words are taken
-READ = 2_000  # characters of an answer
-LEANS = 0.8  # how probable it must be that a question leans on others, to be changed
-MEANT = 0.15  # how probable it must be that a word is meant
-BESIDE = 0.7  # and how probable beside the most probable word
-MOST = 6  # words
-LONGEST = 40  # characters of a word; what is longer is none
-_GO_ON = re.compile(
-    r"\W*(?:yes|yeah|yep|sure|ok(?:ay)?|please|yes,? please|go on|continue|more|tell me more|"
-    r"and\??|what else|anything else)\W*",
-    re.IGNORECASE,
+_COMMON_STEMS = stems_of(COMMON)
+
+Why = Literal["alone", "follows", "accepts", "again"]
+
+LAST = 10  # questions before that count, beside the first
+LONG = 600  # characters: a question so long says what it is about
+ANSWER = 1_200  # characters of the last answer that are read
+# Chosen by bench/conversation.py: precision of the added words first, then recall.
+NEEDS = 0.0  # least log of the odds that a question leans, and on something that was found
+BACKED = 0.4  # what the likeliest phrase counts for in it
+FIRST, SECOND = -1.4, -0.75  # least log of the odds of a phrase
+PHRASES = 2
+LONGEST = 60  # characters of a name
+
+_YES = re.compile(
+    r"^\W*(?:yes|yeah|yep|yup|sure|ok|okay|please|of\s+course|absolutely|definitely|do\s+it|"
+    r"ja|jawohl|gerne|oui|bien\s+sûr|d.accord|sí|si|claro|vale|sì|certo|sim|da|да|tak|evet|"
+    r"نعم|أجل|是|是的|好|好的|はい|네)"
+    r"(?:\W+(?:please|sure|do|thanks|thank\s+you|bitte|s.il\s+vous\s+plaît|por\s+favor))*\W*$",
+    re.I,
 )
-_PERSON = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.IGNORECASE)
+_MORE = re.compile(
+    r"^\W*(?:(?:yes|ok|okay|please)\W+)?(?:(?:tell|show)\s+me\s+more|more|go\s+on|continue|"
+    r"(?:mehr|weiter|plus|continuez|más|continúa|ещё|المزيد|更多|继续|もっと))(?:\W+please)?\W*$",
+    re.I,
+)
+_OFFER = re.compile(
+    r"\b(?:would\s+you\s+like|do\s+you\s+want|shall\s+i|should\s+i|may\s+i|can\s+i|"
+    r"are\s+you\s+interested|want)\b(?:\s+(?:me|to|in))*"
+    r"(?:\s+(?:know|knowing|hear|hearing|see|learn|learning|read|tell|show|explain|describe|find|"
+    r"look\s+(?:at|into|up)|talk))?(?:\s+(?:you|out))?(?:\s+more)?(?:\s+(?:about|of|on|for))?"
+    r"\s+(?P<what>[^?]+)\?\W*$",
+    re.I,
+)
+_QUESTION = re.compile(r"(?P<asked>[^.!?\n]+\?)\W*$")
+_PERSON = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.I)
+# Function words that English lacks: more of them than of English ones, and it is not English.
+_FOREIGN = frozenset(
+    """
+    das ist der den dem und wer wie wo wann warum welche nicht ein eine hat sind für les des est
+    que qui quoi quel quelle comment où quand pourquoi une dans avec pour sont el la los las es
+    qué quién cómo cuándo dónde por una con del il che chi cosa come quando dove perché di della
+    sono o os um uma não quem como onde e é het een wie wat waar van en niet er y
+    """.split()
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An earlier turn: the question as it stood alone, its answer, the words marked in that."""
+class Exchange:
+    """A question as it was asked, the text of its answer, and the words marked in that."""
 
     question: str
     answer: str = ""
@@ -50,184 +74,152 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Standalone:
-    """A question as it can be asked alone, and the words that were added to it."""
+    """What to search with for a question.
 
-    text: str
+    `why`: it stands alone; it follows on what was said; it accepts what the answer offered; it
+    asks the last question again. `added` are phrases in the words of the talk, likeliest first.
+    """
+
+    question: str
     added: tuple[str, ...] = ()
+    why: Why = "alone"
 
 
-@dataclass(slots=True)
-class Word:
-    """A word of earlier turns that a question may mean: where and how it was said."""
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The weights that decide; `bench/conversation.py` measures others than those shipped."""
 
-    text: str
-    asked: list[int] = field(default_factory=list)  # turns whose question has it
-    told: list[int] = field(default_factory=list)  # turns whose answer has it
-    place: int = 99  # the first phrase of the last answer that has it
-    is_name: bool = False
-    is_last: bool = False  # in the last phrase of the last question
-    after_joint: bool = False  # after "the", "of", "about" …
-    is_head: bool = False  # the last word of its phrase
-    length: int = 0  # of its longest phrase, words
+    dependence: Sequence[float] = dependence.WEIGHTS
+    phrases: Sequence[float] = topics.WEIGHTS
 
 
-_JOINTS = frozenset(
-    "the a an of about in for on to with by between from its their my our as".split()
-)
+FITTED = Fitted()
 
 
-def standalone(question: str, history: Sequence[Said]) -> Standalone:
-    """Return a question as it can be asked without the turns before it.
+def standalone(question: str, history: Sequence[Exchange], fitted: Fitted = FITTED) -> Standalone:
+    """Return the question as it can be asked without what was said before it.
 
-    One that stands alone, or that has no turns before it, is returned as it is, letter for letter.
+    A question that stands alone comes back as it is, and so does one in another language than
+    English, unless it is a bare reply ("ja", "mehr"). The same input has the same output.
 
     Args:
-        question: What was asked.
-        history: The turns before, oldest first; only the last REMEMBERED are read.
+        question: What the reader wrote.
+        history: What was said before, oldest first. Long talks cost no more than `LAST` exchanges.
+        fitted: The weights; those shipped if not given.
+        fitted: Other weights than those shipped, to measure them.
+
+    Example: "How did she die?" after "Who was Anne Bonny?" -> "How did she die? (Anne Bonny)"
     """
-    turns = history[-REMEMBERED:]
-    if not turns:
+    if not history or len(question) > LONG or not question.strip():
         return Standalone(question)
-    if _GO_ON.fullmatch(question):
-        return Standalone(turns[-1].question)
-    if not any(is_function(word) for word in re.findall(r"[^\W_]+", question)):
-        return Standalone(question)  # a bare name or term, or a language whose words are not known
-    signs = signs_of(question, said_before(turns))
-    words = words_before(question, turns)
-    if not words or not signs.are_any or _chance_of_leaning(question, signs) < LEANS:
+    if len(history) > LAST + 1:
+        history = [history[0], *history[-LAST:]]
+    if _YES.match(question):
+        return _accept(history, fitted)
+    if _MORE.match(question):
+        return _again(history, fitted)
+    if not is_english(question, history[-1].question):
         return Standalone(question)
-    if _PERSON.search(question) and (person := person_of(turns[-1].marked)):
-        return _with(question, tuple(person.split()))
-    meant = chances(
-        _fitted()["words"], np.array([word_signs(w, turns, signs) for w in words.values()])
-    )
-    least = max(MEANT, BESIDE * float(meant.max()))
-    ranked = sorted(zip(meant.tolist(), words, strict=True), reverse=True)
-    taken = {stem for chance, stem in ranked[:MOST] if chance >= least}
-    added = tuple(dict.fromkeys(word.text for stem, word in words.items() if stem in taken))
-    return _with(question, added)
+    phrases = lean_on(question, history, fitted)
+    if not phrases:
+        return Standalone(question)
+    added = tuple(" ".join(phrase.text.split()) for phrase in phrases)
+    added += _missing(question, added, history[-1].question[:LONG])
+    if _PERSON.search(question) and (person := _person_of(history[-1].marked)):
+        added = (person,)
+    whole = f"{question.rstrip()} ({', '.join(added)})"
+    return Standalone(whole, added, "follows") if len(whole) <= MAX_QUERY else Standalone(question)
 
 
-def heard(turns: Iterable[Said]) -> list[Said]:
-    """Return turns as they came, each with its question made to stand alone by those before it."""
-    told: list[Said] = []
-    for turn in turns:
-        told.append(replace(turn, question=standalone(turn.question, told).text))
-    return told
-
-
-def _with(question: str, added: tuple[str, ...]) -> Standalone:
-    text = f"{question} ({' '.join(added)})"
-    return Standalone(text, added) if added and len(text) <= MAX_QUERY else Standalone(question)
-
-
-def said_before(turns: Sequence[Said]) -> set[str]:
-    """Return the stems of all that was said."""
-    return stems_of(text for turn in turns for text in (turn.question, turn.answer[:READ]))
-
-
-def words_before(question: str, turns: Sequence[Said]) -> dict[str, Word]:
-    """Return the words of earlier turns by index term, in the order in which they were said."""
-    known = set(content_terms(question))
-    words: dict[str, Word] = {}
-    last = len(turns) - 1
-    for number, turn in enumerate(turns):
-        _hear(words, known, turn.question, number, "asked", last)
-        if number > last - LISTENED:
-            _hear(words, known, turn.answer[:READ], number, "told", last)
-    return words
-
-
-def _hear(
-    words: dict[str, Word], known: set[str], text: str, number: int, kind: str, last: int
-) -> None:
-    phrases = phrases_of(text)
-    for place, phrase in enumerate(phrases):
-        before = text[: phrase.words[0].start].split()[-1:]
-        for found in phrase.words:
-            for stem in content_terms(found.text):
-                if stem in known or len(found.text) > LONGEST:
-                    continue
-                word = words.setdefault(stem, Word(found.text))
-                getattr(word, kind).append(number)
-                word.is_name |= found.is_name
-                word.is_head |= found is phrase.words[-1]
-                word.after_joint |= bool(before) and before[0].casefold() in _JOINTS
-                word.length = max(word.length, len(phrase.words))
-                if number == last and kind == "told":
-                    word.place = min(word.place, place)
-                elif number == last:
-                    word.is_last = place == len(phrases) - 1
-
-
-def word_signs(word: Word, turns: Sequence[Said], signs: Signs) -> np.ndarray:
-    """Return what tells whether a question means a word, shape (27,)."""
-    count = len(turns)
-    age = count - 1 - max(word.asked) if word.asked else REMEMBERED
-    heard = (count - 1) in word.told
-    only_told = not word.asked
-    pronoun = bool(signs.personal or signs.thing or signs.pointing)
-    answered = any(turn.answer for turn in turns[-LISTENED:])
-    asked = len(set(word.asked))
-    newest = age == 0
-    return np.array(
-        [
-            newest,
-            age == 1,
-            age == 2,
-            age in (3, 4),
-            0 in word.asked,
-            asked / count,
-            min(asked, 4) / 4,
-            only_told and heard,
-            bool(word.told) and not heard,
-            only_told,
-            word.is_name,
-            only_told and word.is_name,
-            word.is_name and pronoun,
-            word.is_name and newest,
-            min(word.told.count(count - 1), 4) / 4,
-            1 / (1 + word.place),
-            heard and bool(word.asked),
-            heard and signs.pointed,
-            word.is_last,
-            1 / count,
-            signs.opening * newest,
-            answered and bool(word.asked),
-            word.after_joint,
-            word.is_head,
-            min(word.length, 4) / 4,
-            min(len(word.text), 10) / 10,
-            signs.other * newest,
-        ],
-        dtype=np.float64,
-    )
-
-
-def leaning_signs(question: str, signs: Signs) -> np.ndarray:
-    """Return what tells whether a question leans on others."""
-    return np.array([*signs.values(), len(question.split()) / 10])
-
-
-def _chance_of_leaning(question: str, signs: Signs) -> float:
-    return float(chances(_fitted()["leans"], leaning_signs(question, signs)[None])[0])
-
-
-def person_of(marked: str) -> str:
-    """Return the marked words of an answer if they are a name, of a person for all we know."""
+def _person_of(marked: str) -> str:
+    """Return the words marked in an answer if they are a name: of a person, for all we know."""
     words = marked.split()
-    is_name = words and all(word[0].isupper() for word in words)
-    return marked if is_name and len(marked) <= LONGEST else ""
+    is_name = all(word[0].isupper() for word in words) and len(marked) <= LONGEST
+    return " ".join(words) if is_name else ""
 
 
-def chances(fitted: Mapping[str, Sequence[float] | float], rows: np.ndarray) -> np.ndarray:
-    """Return the probabilities that a logistic regression gives rows, shape (rows,)."""
-    logits = rows @ np.asarray(fitted["weights"]) + fitted["bias"]
-    return np.asarray(1 / (1 + np.exp(-logits)))
+def lean_on(question: str, history: Sequence[Exchange], fitted: Fitted = FITTED) -> list[Phrase]:
+    """Return the phrases of the talk that a question leans on; none where it stands alone."""
+    lines: list[topics.Line] = []
+    for exchange in history:
+        lines.append(topics.line_of(exchange.question[:LONG], lines, fitted.dependence))
+    said = frozenset().union(*(line.stems for line in lines))
+    found = topics.candidates(question, lines, history[-1].answer[:ANSWER])
+    if not found:
+        return []
+    likely = sorted(
+        ((topics.logit(candidate.signs, fitted.phrases), candidate) for candidate in found),
+        key=lambda pair: -pair[0],
+    )
+    needed = dependence.logit(dependence.signs_of(question, said), fitted.dependence)
+    if needed + BACKED * likely[0][0] < NEEDS:
+        return []
+    return choose(likely)
 
 
-@cache
-def _fitted() -> dict[str, dict[str, list[float] | float]]:
-    """Return the weights that bench/conversation.py wrote."""
-    found: dict[str, dict[str, list[float] | float]] = json.loads(FILE.read_text(encoding="utf-8"))
-    return found
+def choose(likely: Sequence[tuple[float, topics.Candidate]]) -> list[Phrase]:
+    """Return the likeliest phrases, each of which brings words that those before it lack."""
+    chosen: list[Phrase] = []
+    held: frozenset[str] = frozenset()
+    for value, candidate in likely:
+        if len(chosen) == PHRASES or value < (SECOND if chosen else FIRST):
+            break
+        if not candidate.new <= held:
+            chosen.append(candidate.phrase)
+            held |= candidate.new
+    return chosen
+
+
+def _missing(question: str, added: Sequence[str], last: str) -> tuple[str, ...]:
+    """What a fragment leaves out of the last question: its verb, or all if the fragment is bare.
+
+    Example: "And in 2023?" after "How many people visited the Louvre?" -> ("people visited",)
+    """
+    if not dependence.is_fragment(question):
+        return ()
+    bare = not words_of(question)
+    held = {word.stem for text in (question, *added) for word in words_of(text)}
+    runs: list[list[Word]] = []
+    for word in words_of(last):
+        if word.stem in held or not (bare or is_common(word) or word.stem in _COMMON_STEMS):
+            continue
+        if runs and last[runs[-1][-1].end : word.start].isspace():
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    return tuple(" ".join(last[run[0].start : run[-1].end].split()) for run in runs)
+
+
+def is_english(question: str, before: str) -> bool:
+    """Whether a question is in English; where its words do not tell, the question before it."""
+    for text in (question, before):
+        if any(ord(letter) > 0x24F and letter.isalpha() for letter in text):
+            return False  # neither Latin nor punctuation
+        words = {match.group().casefold() for match in TOKEN.finditer(text[:LONG])}
+        english, foreign = len(words & (STOP_WORDS | TALK)), len(words & _FOREIGN)
+        if english != foreign:
+            return english > foreign
+    return True
+
+
+def _accept(history: Sequence[Exchange], fitted: Fitted) -> Standalone:
+    """What the end of the last answer offers or asks; else the last question."""
+    end = history[-1].answer[-LONG:].rstrip()
+    asked = _OFFER.search(end)
+    what = asked.group("what") if asked else None
+    if what is None and (question := _QUESTION.search(end)):
+        what = question.group("asked")
+    if what is None or not what.strip():
+        return _again(history, fitted)
+    whole = standalone(what.strip(), [Exchange(e.question, "") for e in history], fitted)
+    return Standalone(whole.question, (what.strip(), *whole.added), "accepts")
+
+
+def _again(history: Sequence[Exchange], fitted: Fitted) -> Standalone:
+    """The last question that was one, standing alone."""
+    for end in range(len(history) - 1, -1, -1):
+        last = history[end].question
+        if last.strip() and not _YES.match(last) and not _MORE.match(last):
+            whole = standalone(last, history[:end], fitted)
+            return Standalone(whole.question, (last.strip(), *whole.added), "again")
+    return Standalone(history[-1].question, (), "again")

@@ -16,7 +16,7 @@ from app.answering.answer import (
     Started,
 )
 from app.answering.citations import Numbering
-from app.answering.conversation import Said, standalone
+from app.answering.conversation import Exchange, standalone
 from app.answering.extractive import Candidate, choose, rank_sentences
 from app.answering.refusal import probability
 from app.answering.replies import own_reply
@@ -44,7 +44,7 @@ class Engine:
         self._threshold = threshold
 
     def stream(
-        self, question: str, condition: Filter | None = None, history: Sequence[Said] = ()
+        self, question: str, condition: Filter | None = None, history: Sequence[Exchange] = ()
     ) -> Iterator[Event]:
         """Yield the answer's events; sentences are whole and numbered when they come.
 
@@ -57,7 +57,7 @@ class Engine:
             QuestionError: The question is empty or too long; raised before the first event.
         """
         asked = check_query(question)
-        return self._events(asked, standalone(asked, history).text, condition or Filter())
+        return self._events(asked, standalone(asked, history).question, condition or Filter())
 
     def _events(self, asked: str, question: str, condition: Filter) -> Iterator[Event]:
         start = time.perf_counter()

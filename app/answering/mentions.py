@@ -7,14 +7,15 @@ verbs is as good as a noun phrase for finding what "it" may stand for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from vectorstore.lexical import STOP_WORDS, analyze
 
 TOKEN = re.compile(r"[^\W_]+")
-SENTENCE = re.compile(r"[^.!?…]+(?:[.!?…]+(?=\s|$)|$)|[^\s]+")
+# A stop after a single letter ends no sentence: "Washington D.C. is", "J. Garcia".
+SENTENCE = re.compile(r"(?:[^.!?…]|\.(?=\S)|(?<=\b\w)\.)+(?:[.!?…]+(?=\s|$)|$)|[^\s]+")
 
 # Words of talking rather than of a subject: never carried, and no subject of a question.
 TALK = frozenset(
@@ -32,25 +33,31 @@ TALK = frozenset(
 # Verbs and adjectives so common that, said once, they are no subject to come back to.
 COMMON = frozenset(
     """
-    affect affected allow allowed appear apply avoid bad based become began begin best better
-    big biggest brought build built buy called came cause caused causes change changed choose
-    come common compare compared considered contain create created current decide define defined
-    die died differ difference differences different do develop developed discovered done drink
-    easy eat effect effects effective end ended exist expect extra famous far fast feel fight
-    follow found full gave get gets give given gives go goes grow grew happen happened happens
-    hard held help helped helps high higher important improve include included includes including
-    increase invented involved is keep kept kill killed large larger largest last late lead leads
-    led less life like likely live lived long longer look lose lost low made main make makes
-    making mean means meaning meet modern need needed needs new occur old open opened original
-    people pay play played popular possible prevent problem problems produce produced put reason
-    reasons recommend related relate relationship result results role run safe said second seen
-    sell several show significance significant similar similarities size small smaller smallest
-    so special spread start started stop stopped successful support take taken takes tell time
-    times took treat treated try type types typical unique use used useful uses using usually
-    various visit wait win won work worked works world worse worst write written wrote year years
+    affect affected allow allowed anybody anyone anything apart appear apply around avoid away bad
+    based become began begin best better big biggest brought build built buy called came cause
+    caused causes change changed choose choosing come common compare compared considered consume
+    consuming contain cost costs create created current decide define defined develop developed
+    die died differ difference differences different discovered do done drink earlier easy eat
+    effect effective effects end ended especially everyone everything exist expect extra famous
+    far fast feel feeling fight fix follow found full gave get gets give given gives go goes grew
+    grow happen happened happens hard held help helped helps high higher important improve include
+    included includes including increase instead invented involved is keep kept kill killed large
+    larger largest last late lead leads led less life like likely live lived long longer look lose
+    lost low made main make makes making mean meaning means meet modern need needed needs new next
+    nothing occur old open opened original particular pay people play played popular possible
+    prevent problem problems produce produced put reason reasons recently recommend relate related
+    relationship replace replacing result results role run running safe said second seen sell
+    selling several share shared show significance significant similar similarities size small
+    smaller smallest so sold somebody someone something special spread start started stop stopped
+    stuff successful suffering support take taken takes tell time times tired today together
+    tomorrow took towards treat treated try trying type types typical unique use used useful uses
+    using usually various visit wait win won work worked works world worse worst write written
+    wrong wrote year years yesterday
     """.split()
 )
 
+_LONG = 4  # letters: "fly" and "July" are no adverbs
+_PLACE = re.compile(r"\b(?:in|at|near|around|to|visit|visiting)\s+(?:the\s+|downtown\s+)?$", re.I)
 _JOINTS = frozenset({"of", "the", "and", "de", "von", "van", "for"})
 
 
@@ -71,6 +78,7 @@ class Phrase:
 
     text: str
     words: tuple[Word, ...]
+    is_place: bool = False  # follows "in", "at" or the like
 
     @property
     def stems(self) -> frozenset[str]:
@@ -120,20 +128,39 @@ def sentence_places(text: str) -> Iterator[tuple[int, int]]:
         yield match.span()
 
 
-def phrases_of(text: str) -> list[Phrase]:
+def phrases_of(text: str, words: Sequence[Word] | None = None) -> list[Phrase]:
     """Return the runs of a text's words of a subject, in order.
 
-    Nothing but blanks, or a name's "of", stands between the words of a run.
+    Nothing but blanks, or a name's "of", stands between the words of a run. `words` are the
+    text's, where the caller has them.
     """
     runs: list[list[Word]] = []
-    for word in words_of(text):
-        if word.text.casefold() in COMMON and not word.is_name:
-            continue
-        if runs and _is_joined(text, runs[-1][-1], word):
-            runs[-1].append(word)
-        else:
-            runs.append([word])
-    return [Phrase(text[run[0].start : run[-1].end], tuple(run)) for run in runs]
+    for word in words_of(text) if words is None else words:
+        if _is_telling(text, word):
+            if runs and _is_joined(text, runs[-1][-1], word):
+                runs[-1].append(word)
+            else:
+                runs.append([word])
+    return [
+        Phrase(text[run[0].start : run[-1].end], tuple(run), _is_place(text, run[0].start))
+        for run in runs
+    ]
+
+
+def is_common(word: Word) -> bool:
+    """Whether a word is no subject on its own: a common verb or adjective, or an adverb in -ly."""
+    folded = word.text.casefold()
+    return folded in COMMON or (folded.endswith("ly") and len(folded) > _LONG and not word.is_name)
+
+
+def _is_telling(text: str, word: Word) -> bool:
+    """Whether a word may be of a phrase; in a name or a compound, common words are too."""
+    hyphened = text[max(word.start - 1, 0) : word.start] == "-" or text[word.end :][:1] == "-"
+    return hyphened or word.is_name or not is_common(word)
+
+
+def _is_place(text: str, start: int) -> bool:
+    return bool(_PLACE.search(text, max(start - 20, 0), start))
 
 
 def _is_joined(text: str, left: Word, right: Word) -> bool:

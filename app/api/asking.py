@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from app.answering.answer import Event
-    from app.answering.conversation import Said
+    from app.answering.conversation import Exchange
     from app.answering.wire import Json
     from app.api.desk import Keep, Work
     from app.api.runtime import Runtime
@@ -31,7 +31,7 @@ async def begin(
     scope: Scope,
     conversation: str | None = None,
     context: Json | None = None,
-    history: Sequence[Said] = (),
+    history: Sequence[Exchange] = (),
 ) -> Work:
     """Have a question answered, and the answer kept; called on the event loop.
 
@@ -62,7 +62,7 @@ def _prepare(
     scope: Scope,
     conversation: str | None,
     context: Json | None,
-    history: Sequence[Said],
+    history: Sequence[Exchange],
 ) -> tuple[Iterator[Event], Keep]:
     view = View(runtime.service(), identity)
     conversations = view.service.records.conversations

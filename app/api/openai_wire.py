@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, field_validator
 
 from app.answering.answer import NOT_FOUND
-from app.answering.conversation import REMEMBERED, Said, heard
+from app.answering.conversation import Exchange
 from app.answering.wire import Json
 from app.links import citation_link
 
@@ -79,16 +79,16 @@ class Asked(BaseModel):
         return self.messages[self._last].text
 
     @property
-    def history(self) -> list[Said]:
+    def history(self) -> list[Exchange]:
         """The turns before: each message of the user with what was replied to it."""
-        turns: list[Said] = []
+        turns: list[Exchange] = []
         for message in self.messages[: self._last]:
             if message.role == "user":
-                turns.append(Said(message.text))
+                turns.append(Exchange(message.text))
             elif message.role == "assistant" and turns:
                 answer = " ".join((turns[-1].answer, MARK.sub("", message.text))).strip()
-                turns[-1] = Said(turns[-1].question, "" if answer == NOT_FOUND else answer)
-        return heard(turns[-REMEMBERED:])
+                turns[-1] = Exchange(turns[-1].question, "" if answer == NOT_FOUND else answer)
+        return turns
 
     @property
     def _last(self) -> int:

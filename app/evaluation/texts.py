@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from app.answering.conversation import Said, standalone
+from app.answering.conversation import Exchange, standalone
 from app.evaluation.figures import ADDED, OURS, PRECISION, RECALL, RIGHTLY, Row
 from app.evaluation.metrics import extraction_scores, normalize
 from app.evaluation.sets import ConversationSet, PageSet, Turn
@@ -29,7 +29,8 @@ def _track_s_own(turn: Turn) -> str | None:
 
 
 def _ours(turn: Turn) -> str:
-    return standalone(turn.utterance, [Said(user, told or "") for user, told in turn.history]).text
+    history = [Exchange(user, told or "") for user, told in turn.history]
+    return standalone(turn.utterance, history).question
 
 
 REWRITERS: Mapping[str, Rewriter] = {

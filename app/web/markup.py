@@ -22,7 +22,7 @@ from app.answering.answer import (
     SentenceReleased,
     Started,
 )
-from app.answering.conversation import REMEMBERED, Said, heard
+from app.answering.conversation import Exchange
 from vectorstore.types import ArticleHead
 
 UNDERSTOOD = "Understood as:"
@@ -42,24 +42,24 @@ def notice_markup(text: str) -> str:
     return f'<p class="cw-notice">{_text(text)}</p>'
 
 
-def said_in(messages: Iterable[Mapping[str, Any]]) -> list[Said]:
+def said_in(messages: Iterable[Mapping[str, Any]]) -> list[Exchange]:
     """Return the turns of a chat from what it shows, oldest first.
 
     Args:
         messages: As the chat holds them, each built by this module.
     """
-    turns: list[Said] = []
+    turns: list[Exchange] = []
     for message in messages:
         content = message["content"]
         html = content if isinstance(content, str) else "".join(p.get("text", "") for p in content)
         if message["role"] == "user":
-            turns.append(Said(_plain(html)))
+            turns.append(Exchange(_plain(html)))
         elif turns:
             sentences = _SENTENCES.findall(html)
             marked = _MARKED.search(sentences[0]) if sentences else None
             answer = " ".join(_plain(each) for each in sentences)
-            turns[-1] = Said(turns[-1].question, answer, _plain(marked[1]) if marked else "")
-    return heard(turns[-REMEMBERED:])
+            turns[-1] = Exchange(turns[-1].question, answer, _plain(marked[1]) if marked else "")
+    return turns
 
 
 def _plain(html: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from app.answering.answer import Answer, Event, gather
 from app.answering.cache import AnswerCache
-from app.answering.conversation import Said
+from app.answering.conversation import Exchange
 from app.answering.engine import Engine
 from app.settings import Settings
 from tests.fakes import HashEncoder, put
@@ -29,7 +29,7 @@ class Counted(Engine):
     is_broken = False
 
     def stream(
-        self, question: str, condition: Filter | None = None, history: Sequence[Said] = ()
+        self, question: str, condition: Filter | None = None, history: Sequence[Exchange] = ()
     ) -> Iterator[Event]:
         """Answer, or break off after the first event."""
         self.asked += 1
@@ -162,7 +162,7 @@ def test_the_oldest_answers_are_forgotten(store: Store, engine: Counted) -> None
 def test_a_follow_up_is_not_told_to_another_conversation(engine: Counted, store: Store) -> None:
     """The same words after other turns are another question, and get an answer of their own."""
     cache = AnswerCache(engine, store)
-    bridge, vault = Said("Where is the harbour bridge?"), Said("Who guards the vault?")
+    bridge, vault = Exchange("Where is the harbour bridge?"), Exchange("Who guards the vault?")
     first = gather(cache.stream("How old is it?", Filter(), [bridge]))
     other = gather(cache.stream("How old is it?", Filter(), [vault]))
     again = gather(cache.stream("How old is it?", Filter(), [bridge]))

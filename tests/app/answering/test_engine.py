@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.answering.answer import Answer, Done, PassagesFound, SentenceReleased, Started, gather
-from app.answering.conversation import Said
+from app.answering.conversation import Exchange
 from app.answering.engine import Engine
 from app.answering.wire import answer_json, event_json
 from app.settings import Settings
@@ -163,7 +163,7 @@ def test_broken_characters_in_a_question_are_replaced(engine: Engine) -> None:
 
 def test_a_follow_up_is_answered_as_it_was_meant(engine: Engine) -> None:
     """The stream says how a question was understood, and what was asked stays what was asked."""
-    before = Said("What is the Forest of Dean known for?", "The Forest of Dean has old oaks.")
+    before = Exchange("What is the Forest of Dean known for?", "The Forest of Dean has old oaks.")
     started = next(iter(engine.stream("How old is it?", history=[before])))
     assert isinstance(started, Started)
     assert started.question == "How old is it?"

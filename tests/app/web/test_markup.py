@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.answering.answer import AnswerSentence, Citation, Done, SentenceReleased, Started
-from app.answering.conversation import Said
+from app.answering.conversation import Exchange
 from app.web.markup import AnswerMarkup, notice_markup, question_markup, said_in
 from vectorstore.types import ArticleHead, Filter
 
@@ -107,7 +107,7 @@ def test_the_turns_are_read_from_what_is_shown() -> None:
         {"role": "assistant", "content": [{"type": "text", "text": answer.html}]},
     ]
     told = "Kiptum & Co. ran <fast>. It was in Chicago."
-    assert said_in(shown) == [Said('Who ran "fast"?', told, "Kiptum & Co.")]
+    assert said_in(shown) == [Exchange('Who ran "fast"?', told, "Kiptum & Co.")]
 
 
 def test_it_is_shown_how_a_question_was_understood() -> None:
