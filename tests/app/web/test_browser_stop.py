@@ -89,7 +89,8 @@ def test_an_answer_can_be_stopped(
             let_go.set()
             assert closed.wait(30)
             expect(page.locator("#cw-question .submit-button")).to_be_visible()
-            assert TOLD not in page.locator("#cw-chat").inner_text()
+            before, _, _ = page.locator("#cw-chat").inner_text().partition("tunnel open?")
+            assert TOLD not in before  # the second answer may well tell of the bridge
             kept = service.records.conversations.of_owner(owner)
             assert [answer.question for answer in kept] == ["When did the harbour tunnel open?"]
             assert failed == []
