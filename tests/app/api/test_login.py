@@ -170,13 +170,13 @@ def test_a_wrong_way_back_begins_no_session(begin: Begin, wrong: str) -> None:
         )
     )
     if wrong in ("state", "code"):
-        query[wrong] = "x" + query[wrong][1:]
+        query[wrong] = ("y" if query[wrong][0] == "x" else "x") + query[wrong][1:]
     elif wrong == "cookie":
         client.cookies.clear()
     elif wrong == "foreign":
         value = client.cookies["citewell-login"]
         client.cookies.clear()
-        client.cookies.set("citewell-login", "A" + value[1:])
+        client.cookies.set("citewell-login", ("B" if value[0] == "A" else "A") + value[1:])
     elif wrong == "twice":
         client.get("/login/callback", params=query)
         client.cookies.delete("citewell")
