@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from vectorstore.reader import LexicalRow
 from vectorstore.steps import Step, ignore
 from vectorstore.types import Filter
 
-ANALYZER = "citewell_en_2"  # a change of the analysis or the fields needs a new name
+ANALYZER = "citewell_en_3"  # a change of the analysis or the fields needs a new name
 HEAP_BYTES = 64_000_000
 BACKGROUND = 1_000  # chunks of other articles, imagined, when a term's weight is told
 
@@ -49,12 +50,27 @@ _ANALYZE = _analyzer()
 _STOP_TERMS = frozenset(term for word in STOP_WORDS for term in _ANALYZE.analyze(word))
 
 
+# Scripts that write words without blanks between them: Han, kana, Hangul is left to its blanks.
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+
+
 def analyze(text: str) -> list[str]:
     """Return the index's terms of a text, in order: lower case, folded, stemmed.
 
-    Example: "Kim’s troops visited" -> ["kim", "s", "troop", "visit"]
+    Where words are written without blanks, each pair of neighbouring characters is a term
+    (Nie et al. 1999, "On the use of words and n-grams for Chinese information retrieval").
+
+    Example: "Kim’s troops visited" -> ["kim", "s", "troop", "visit"]; "東京都" -> ["東京", "京都"]
     """
-    return list(_ANALYZE.analyze(text))
+    return list(_ANALYZE.analyze(_spaced(text)))
+
+
+def _spaced(text: str) -> str:
+    return _UNSPACED.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", text)
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[at : at + 2] for at in range(max(1, len(run) - 1))]
 
 
 def content_terms(text: str) -> list[str]:
@@ -111,7 +127,7 @@ class LexicalIndex:
             document.add_text("language", (row.article.language or "").lower())
             if row.article.published is not None:
                 document.add_integer("published", row.article.published.toordinal())
-            document.add_text("text", text)
+            document.add_text("text", _spaced(text))
             self._writer.add_document(document)
         self._on_step("lexical: before commit")
         self._writer.commit()

@@ -254,6 +254,19 @@ class Reader:
         with self._engine.connect() as connection:
             return {r.chunk_number: to_located(r) for r in connection.execute(LOCATED, wanted)}
 
+    def located_in(self, article_id: str) -> list[Located]:
+        """Return an article's chunks in its current version, in order; none if it is gone."""
+        query = (
+            select(placements.c.chunk)
+            .join(articles, articles.c.current == placements.c.version)
+            .where(articles.c.id == article_id)
+            .order_by(placements.c.ordinal)
+        )
+        with self._engine.connect() as connection:
+            numbers = list(connection.scalars(query))
+        found = self.locate(numbers)
+        return [found[number] for number in numbers if number in found]
+
     def heads(self, condition: Filter | None = None) -> list[ArticleHead]:
         """Return the articles a reader may see, newest first, undated ones last."""
         query = (

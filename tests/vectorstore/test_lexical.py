@@ -55,6 +55,16 @@ def test_analyze_folds_and_stems() -> None:
     assert analyze("Élysée MELTING") == ["elyse", "melt"]
 
 
+def test_scripts_without_blanks_are_read_in_pairs(tmp_path: Path) -> None:
+    """A Chinese or Japanese passage is found by words inside it, beside words in other scripts."""
+    assert analyze("東京都のWi-Fi") == ["東京", "京都", "都の", "wi", "fi"]
+    assert analyze("雨") == ["雨"]
+    index = LexicalIndex(tmp_path)
+    index.apply([], [row(1, "c1", None, "大桥于2018年开放。"), row(2, "c1", None, "博物馆免费。")])
+    assert found(index, "大桥什么时候开放？") == [1]
+    index.close()
+
+
 def test_content_terms_leave_the_form_of_a_question_out() -> None:
     """Stop words and repetitions are not content."""
     assert content_terms("How many troops has North Korea sent? Troops!") == [
