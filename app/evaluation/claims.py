@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from app.answering.evidence import Evidence
+from app.answering.verify import Verifier
 from app.evaluation.bootstrap import Resamplers
 from app.evaluation.curves import area_difference, area_interval
 from app.evaluation.figures import REPORTED, SCORE, Figure, Row
@@ -38,8 +40,20 @@ def _coverage(_: Claim, found: Retrieved) -> float:
     return max((passage.signals.coverage for passage in found.passages), default=0.0)
 
 
-# Whoever verifies sentences joins these; every score is compared with PLAIN.
-SUPPORTS: Mapping[str, Support] = {PLAIN: _cosine, "best passage's coverage": _coverage}
+def _checked(claim: Claim, found: Retrieved) -> float:
+    return _VERIFIER.check(
+        claim.text, [Evidence.of(passage) for passage in found.passages], claim.cluster
+    ).score
+
+
+_VERIFIER = Verifier()
+
+# Every score is compared with PLAIN.
+SUPPORTS: Mapping[str, Support] = {
+    PLAIN: _cosine,
+    "best passage's coverage": _coverage,
+    "support check": _checked,
+}
 
 
 def evaluate_claims(
