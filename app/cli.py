@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -257,18 +258,10 @@ def _answer_text(answer: dict[str, Any]) -> str:
     lines: list[str] = []
     if answer["question_used"] != answer["question"]:
         lines.append(f"Understood as: {answer['question_used']}\n")
-    if answer["outcome"] == "not_found":
-        lines.append(answer["text"])
-        if answer["closest"]:
-            lines.append("\nThe closest articles:")
-            lines += [f"  {_named(head)}" for head in answer["closest"]]
-        elif not answer["passages"]:
-            lines.append("There are none yet: citewell ingest FOLDER")
-    else:
-        lines += [
-            sentence["text"] + "".join(f" [{number}]" for number in sentence["citations"])
-            for sentence in answer["sentences"]
-        ]
+    period = answer["filters"].get("period")  # answers kept by earlier versions have none
+    if period:
+        lines.append(f"Only articles {period}:\n")
+    lines += _refused(answer) if answer["outcome"] == "not_found" else _said(answer)
     if answer["citations"]:
         lines.append("")
     for citation in answer["citations"]:
@@ -278,6 +271,31 @@ def _answer_text(answer: dict[str, Any]) -> str:
     if "conversation_id" in answer:
         lines.append(f"\nGo on with: --conversation {answer['conversation_id']}")
     return "\n".join(lines)
+
+
+def _refused(answer: dict[str, Any]) -> list[str]:
+    lines = [answer["text"]]
+    if answer["closest"]:
+        lines.append("\nThe closest articles:")
+        lines += [f"  {_named(head)}" for head in answer["closest"]]
+    elif not answer["passages"] and not answer["filters"].get("period"):
+        lines.append("There are none yet: citewell ingest FOLDER")
+    return lines
+
+
+def _said(answer: dict[str, Any]) -> list[str]:
+    from app.answering.answer import lacking
+
+    lines: list[str] = []
+    for part, sentences in groupby(answer["sentences"], key=lambda each: each["part"]):
+        lines += [part] if part else []
+        lines += [
+            sentence["text"] + "".join(f" [{number}]" for number in sentence["citations"])
+            for sentence in sentences
+        ]
+    if answer["unanswered"]:
+        lines.append(lacking(answer["unanswered"]))
+    return lines
 
 
 def _passages_text(result: dict[str, Any]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 
+from app.answering.answer import lacking
 from app.records.conversations import Conversation, StoredAnswer
 
 ERASED = "*What this answer quoted was erased.*"
@@ -22,6 +24,8 @@ def conversation_markdown(conversation: Conversation, answers: Sequence[StoredAn
         if answer.body is None:
             lines += [ERASED, ""]
             continue
+        if period := answer.body["filters"].get("period"):  # earlier versions kept none
+            lines += [escape(f"Only articles {period}:"), ""]
         first = len(notes)
         for citation in answer.body["citations"]:
             where = citation["url"] or citation["uri"]
@@ -33,12 +37,17 @@ def conversation_markdown(conversation: Conversation, answers: Sequence[StoredAn
         if answer.outcome == "not_found":
             lines += [escape(answer.body["text"]), ""]
             continue
-        said = [
-            escape(sentence["text"])
-            + "".join(f"[^{first + number}]" for number in sentence["citations"])
-            for sentence in answer.body["sentences"]
-        ]
-        lines += [" ".join(said), ""]
+        for part, sentences in groupby(
+            answer.body["sentences"], key=lambda each: each.get("part", "")
+        ):
+            said = [
+                escape(sentence["text"])
+                + "".join(f"[^{first + number}]" for number in sentence["citations"])
+                for sentence in sentences
+            ]
+            lines += [*([f"**{escape(part)}**", ""] if part else []), " ".join(said), ""]
+        if unanswered := answer.body.get("unanswered"):
+            lines += [escape(lacking(unanswered)), ""]
     return "\n".join([*lines, *notes]).rstrip() + "\n"
 
 

@@ -93,20 +93,27 @@ class Citation(Head):
 
 
 class Sentence(BaseModel):
-    """A sentence of an answer, with the numbers of its citations."""
+    """A sentence of an answer, the numbers of its citations, the part of the question it is for."""
 
     text: str
     citations: list[int]
+    part: str
 
 
 class Answer(BaseModel):
-    """An answer; `closest` are articles to look at when they do not say."""
+    """An answer; `closest` are articles to look at when they do not say.
+
+    `period` tells, in words, of which days articles were asked: "of June 2026"; null for all.
+    `unanswered` are the parts of the question that have no answer where others have one.
+    """
 
     outcome: str
+    period: str | None
     text: str
     sentences: list[Sentence]
     citations: list[Citation]
     closest: list[Head]
+    unanswered: list[str]
     degraded: list[str]
 
 
@@ -146,8 +153,12 @@ async def _ask(backend: Backend, asked: Ask) -> Given:
         {**citation, "url": citation_link(citation, backend.base)} for citation in told["citations"]
     ]
     closest = [{**head, "url": article_link(head, backend.base)} for head in told["closest"]]
-    answer = Answer.model_validate({**told, "citations": cited, "closest": closest})
-    lines = [answer.text, ""]
+    period = told["filters"]["period"]
+    answer = Answer.model_validate(
+        {**told, "period": period, "citations": cited, "closest": closest}
+    )
+    lines = [f"Only articles {period}:"] if period else []
+    lines += [answer.text, ""]
     for citation in answer.citations:
         lines += [f"[{citation.number}] {_named(citation)}: “{citation.quote}”", _place(citation)]
     if not answer.sentences and answer.closest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 from filelock import BaseFileLock
@@ -12,6 +13,7 @@ from app.answering.answer import Event
 from app.answering.cache import AnswerCache
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine
+from app.answering.times import read_time, utc_today
 from app.identity import Allowed
 from app.records.records import Records
 from app.scope import EVERYTHING, Scope
@@ -44,6 +46,7 @@ class Service:
         threads: CPU threads for encoding: 1 beside a server, all there are in bulk.
         lock: The data folder's lock, where the caller has taken it already.
         serving: Encode in bulk in a nice child process, so that answers stay fast.
+        today: Tells the day from which "last week" is counted.
 
     Raises:
         StoreError: The data folder is in use, damaged, or was built differently.
@@ -55,6 +58,7 @@ class Service:
         threads: int = 1,
         lock: BaseFileLock | None = None,
         serving: bool = False,
+        today: Callable[[], date] = utc_today,
     ) -> None:
         self.settings = settings
         facts = remembered(settings.data_dir)
@@ -69,7 +73,9 @@ class Service:
             self.store.catalogue.remember({"model": self._model, "precision": self._precision})
         self.records = Records(settings.data_dir / "catalogue.sqlite3")
         self._retriever = Retriever(self.store, self.encoder)
-        engine = Engine(self.store, self._retriever, settings.threshold)
+        engine = Engine(
+            self.store, self._retriever, settings.threshold, today, settings.multilingual
+        )
         self._answers = AnswerCache(engine, self.store)
         self._writing = threading.Lock()
 
@@ -78,8 +84,9 @@ class Service:
         return ChildEncoder(encoder) if self._serving else encoder
 
     def warm_up(self) -> None:
-        """Load the encoder, so that the first question does not wait."""
+        """Load the encoder and the reader of dates, so that the first question does not wait."""
         self.encoder.encode_query("warm up")
+        read_time("What is new since last week?", utc_today())
 
     def close(self) -> None:
         """Close the store cleanly."""

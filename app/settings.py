@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         description="Where readers reach the service, such as https://intranet.example/citewell: "
         "its host is served beside this machine's own, its path is where a proxy mounts it.",
     )
+    multilingual: bool = Field(
+        default=False,
+        description="Whether the encoder reads other languages than English as well; if not, "
+        "answers to questions in them say that they are degraded.",
+    )
     auth: Literal["none", "keys", "oidc", "proxy"] = Field(
         default="none",
         description="Who may use the service: everybody on this machine; API keys and portal "

@@ -180,4 +180,5 @@ def said_in(stored: StoredAnswer) -> Exchange:
     sentences = body["sentences"]
     span = sentences[0]["span"] if sentences else None
     marked = sentences[0]["text"][slice(*span)] if span else ""
-    return Exchange(stored.question, " ".join(each["text"] for each in sentences), marked)
+    cited = tuple(dict.fromkeys(each["article_id"] for each in body["citations"]))
+    return Exchange(stored.question, " ".join(each["text"] for each in sentences), marked, cited)

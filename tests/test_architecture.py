@@ -26,6 +26,7 @@ DOORS = {
     "chromadb": ["vectorstore/dense.py"],
     "tantivy": ["vectorstore/lexical.py"],
     "langchain_core": ["vectorstore/lc_retriever.py"],
+    "date_wrangler": ["app/answering/times.py"],
     "gradio": ["app/web/"],
     "mcp": ["app/mcp_server.py"],
     "uvicorn": ["app/api/protocol.py", "app/api/server.py"],

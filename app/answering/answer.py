@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Literal
 
 from vectorstore.types import ArticleHead, Filter, Passage
 
 NOT_FOUND = "The articles do not say."
+_NOT_FOUND = re.compile(r"The articles(?: (?:of|since|until) [\w ]+)? do not say\.")
 
 Outcome = Literal["answered", "partial", "not_found"]
 
@@ -39,6 +42,8 @@ class AnswerSentence:
     """One sentence of an answer, the numbers of its citations, and why it is supported.
 
     `span` are offsets into `text`: the words that answer the question, if they can be told.
+    `part` is what the sentence belongs to where the answer has several parts: the part of the
+    question, the side of a comparison, the title that is summed up; else "".
     """
 
     text: str
@@ -46,6 +51,7 @@ class AnswerSentence:
     span: tuple[int, int] | None
     support: Support
     reason: str
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +91,14 @@ class Degraded:
 class Done:
     """The last event of an answer; `closest` are articles to look at when nothing fits.
 
-    `timings` are milliseconds.
+    `timings` are milliseconds; `unanswered` are the parts of the question, in its words, that
+    have no answer where others have one.
     """
 
     outcome: Outcome
     closest: tuple[ArticleHead, ...]
     timings: Mapping[str, float]
+    unanswered: tuple[str, ...] = ()
 
 
 Event = Started | PassagesFound | SentenceReleased | Degraded | Done
@@ -111,16 +119,59 @@ class Answer:
     closest: tuple[ArticleHead, ...] = ()
     degraded: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    unanswered: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The sentences, one after the other, each followed by its citation numbers."""
         if self.outcome == "not_found":
-            return NOT_FOUND
-        return " ".join(
+            return not_found_text(self.filters)
+        told = [
             sentence.text + "".join(f" [{number}]" for number in sentence.citations)
             for sentence in self.sentences
-        )
+        ]
+        return " ".join([*told, *([lacking(self.unanswered)] if self.unanswered else [])])
+
+
+def lacking(unanswered: Sequence[str]) -> str:
+    """Return what is said of the parts of a question that have no answer; at least one.
+
+    Example: ("When did it close?",) -> "The articles do not say: When did it close?"
+    """
+    return f"{NOT_FOUND.removesuffix('.')}: {' · '.join(unanswered)}"
+
+
+def not_found_text(condition: Filter) -> str:
+    """Return what is said where the articles under a filter do not answer."""
+    period = period_text(condition)
+    return f"The articles {period} do not say." if period else NOT_FOUND
+
+
+def says_not_found(text: str) -> bool:
+    """Whether a text is one that `not_found_text` gives."""
+    return _NOT_FOUND.fullmatch(text) is not None
+
+
+def period_text(condition: Filter) -> str:
+    """Return the days that a filter lets through, as "articles" go on; "" for all.
+
+    Example: published_from 2026-06-01, published_to 2026-06-30 -> "of June 2026"
+    """
+    first, last = condition.published_from, condition.published_to
+    if first is None:
+        return "" if last is None else f"until {day_text(last)}"
+    if last is None:
+        return f"since {day_text(first)}"
+    form = ""
+    if first.day == 1 and (last + timedelta(days=1)).day == 1:
+        form = "%Y" if (first.month, last.month) == (1, 12) else "%B %Y"
+    ends = dict.fromkeys(f"{day:{form}}" if form else day_text(day) for day in (first, last))
+    return f"of {' to '.join(ends)}"
+
+
+def day_text(day: date) -> str:
+    """Return a day as it is written: "3 June 2026"."""
+    return f"{day.day} {day:%B} {day.year}"
 
 
 def gather(events: Iterable[Event]) -> Answer:
@@ -159,4 +210,5 @@ def gather(events: Iterable[Event]) -> Answer:
         closest=done.closest,
         degraded=tuple(degraded),
         timings=done.timings,
+        unanswered=done.unanswered,
     )

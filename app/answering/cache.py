@@ -1,7 +1,8 @@
 """Answers given a moment ago, told again while nothing has changed that they rest on.
 
-An answer is a function of the question as it stands alone, of the articles that may answer, and
-of the state of the store. A publication ends a state, and with it every answer that is kept.
+An answer is a function of the question as it stands alone, of the days that it means by "last
+week", of the articles that may answer, and of the state of the store. A publication ends a
+state, and with it every answer that is kept.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.answering.answer import Done, Event, PassagesFound, SentenceReleased, Started
-from app.answering.conversation import Exchange, standalone
+from app.answering.conversation import Exchange
 from app.answering.engine import Engine, new_answer_id
+from app.answering.parts import Understood, understand
+from app.answering.times import Time
 from vectorstore.retriever import check_query
 from vectorstore.store import Store
 from vectorstore.types import Filter
@@ -22,7 +25,7 @@ from vectorstore.types import Filter
 KEPT = 512  # answers, about 10 KB each
 
 State = tuple[int, str | None]
-Key = tuple[str, Filter]
+Key = tuple[Understood, Filter, Time]
 
 
 class AnswerCache:
@@ -54,7 +57,8 @@ class AnswerCache:
     ) -> Iterator[Event]:
         start = time.perf_counter()
         state = (self._store.state.version, self._store.degraded)
-        key = (" ".join(standalone(question, history).question.split()), condition)
+        meant = understand(" ".join(question.split()), history)
+        key = (meant, condition, self._engine.time_of(meant.question))
         kept = self._find(state, key)
         if kept is not None:
             yield from _again(kept, question, start)

@@ -65,11 +65,15 @@ _FOREIGN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A question as it was asked, the text of its answer, and the words marked in that."""
+    """A question as it was asked, the text of its answer, and the words marked in that.
+
+    `cited` are the ids of the articles that the answer cites, in their order.
+    """
 
     question: str
     answer: str = ""
     marked: str = ""
+    cited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,6 @@ def standalone(question: str, history: Sequence[Exchange], fitted: Fitted = FITT
     Args:
         question: What the reader wrote.
         history: What was said before, oldest first. Long talks cost no more than `LAST` exchanges.
-        fitted: The weights; those shipped if not given.
         fitted: Other weights than those shipped, to measure them.
 
     Example: "How did she die?" after "Who was Anne Bonny?" -> "How did she die? (Anne Bonny)"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.answering import weights
+from app.answering.alike import elsewhere, repeats
 from app.answering.features import SENTENCE, Asked, Features, Read, sentence_features
 from app.answering.kinds import Span
 from app.answering.span import Spans
@@ -21,13 +22,17 @@ from vectorstore.types import Passage, Sentence
 _COSINE = SENTENCE.index("cosine")
 MEANING = 12.0  # logits for a cosine of 1: SQuAD's figures stay, paraphrases are found
 SHOWN = 3
+LISTED = 6  # where several things are asked for
 WORTH = 5.0  # how far, in logits, a further sentence may be below the best one to be shown
 SURE = 0.05  # of its being the answer, for a span to be marked
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A sentence that may answer; `score` is a logit, `features` what it was made of."""
+    """A sentence that may answer; `score` is a logit, `features` what it was made of.
+
+    `again` is where the very same text stands once more.
+    """
 
     passage: Passage
     sentence: Sentence
@@ -36,6 +41,7 @@ class Candidate:
     features: Features
     read: Read
     asked: Asked
+    again: tuple[Read, ...] = ()
 
     @property
     def cosine(self) -> float:
@@ -64,20 +70,37 @@ def rank_sentences(question: str, retrieved: Retrieved) -> list[Candidate]:
     if not sentences:
         return []
     scores = scores_of(weights.sentence_trees(), features).tolist()
-    best: dict[str, Candidate] = {}
-    for read, row, score in zip(sentences, features, scores, strict=True):
-        known = best.get(read.text)
-        if known is None or score > known.score:
-            best[read.text] = Candidate(
-                read.passage, read.sentence, read.text, score, row, read, asked
+    same: dict[str, list[int]] = {}
+    for number in sorted(range(len(scores)), key=lambda n: -scores[n]):
+        same.setdefault(sentences[number].text, []).append(number)
+    ranked = []
+    for text, (best, *others) in same.items():
+        read = sentences[best]
+        again = tuple(sentences[number] for number in others)
+        ranked.append(
+            Candidate(
+                read.passage, read.sentence, text, scores[best], features[best], read, asked, again
             )
-    return sorted(best.values(), key=lambda c: (-c.score, c.passage.rank, c.sentence.start))
+        )
+    return sorted(ranked, key=lambda c: (-c.score, c.passage.rank, c.sentence.start))
 
 
-def choose(ranked: Sequence[Candidate]) -> list[Candidate]:
-    """Return up to SHOWN sentences: the best, then others in the order of their articles."""
-    if not ranked:
-        return []
-    lead = ranked[0]
-    others = [c for c in ranked[1:SHOWN] if c.score >= lead.score - WORTH]
-    return [lead, *sorted(others, key=lambda c: (c.passage.rank, c.sentence.start))]
+def choose(ranked: Sequence[Candidate], most: int = SHOWN) -> list[Candidate]:
+    """Return up to `most` sentences: the best, then others in the order of their articles.
+
+    None of them says what another one says.
+    """
+    picked: list[Candidate] = []
+    for candidate in ranked:
+        if len(picked) == most or candidate.score < ranked[0].score - WORTH:
+            break
+        if not any(repeats(candidate.read, each.read) for each in picked):
+            picked.append(candidate)
+    lead, others = picked[:1], picked[1:]
+    return lead + sorted(others, key=lambda c: (c.passage.rank, c.sentence.start))
+
+
+def also_said(shown: Candidate, ranked: Sequence[Candidate]) -> list[Read]:
+    """Return the sentences of other articles that say the same, best first."""
+    reads = (read for each in ranked for read in (each.read, *each.again))
+    return elsewhere(shown.read, reads)

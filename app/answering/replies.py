@@ -25,6 +25,7 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 TITLES = 5
+WHICH_ARTICLE = "Which article do you mean? Ask, for example: “Summarise TITLE”."
 
 
 def own_reply(question: str, articles: Callable[[], Sequence[ArticleHead]]) -> list[str]:

@@ -15,6 +15,7 @@ from app.answering.answer import (
     PassagesFound,
     SentenceReleased,
     Started,
+    period_text,
 )
 from vectorstore.types import ArticleHead, Filter, Passage
 
@@ -85,6 +86,7 @@ def sentence_json(sentence: AnswerSentence) -> Json:
         "span": list(sentence.span) if sentence.span else None,
         "support": sentence.support,
         "reason": sentence.reason,
+        "part": sentence.part,
     }
 
 
@@ -101,19 +103,21 @@ def answer_json(answer: Answer) -> Json:
         "citations": [citation_json(citation) for citation in answer.citations],
         "passages": [passage_json(passage) for passage in answer.passages],
         "closest": [head_json(head) for head in answer.closest],
+        "unanswered": list(answer.unanswered),
         "degraded": list(answer.degraded),
         "timings_ms": _timings(answer.timings),
     }
 
 
 def filter_json(condition: Filter) -> Json:
-    """The filters in force; null where nothing is filtered."""
+    """The filters in force; null where nothing is filtered. `period` is the dates in words."""
     return {
         "collections": _listed(condition.collections),
         "sources": _listed(condition.sources),
         "languages": _listed(condition.languages),
         "published_from": condition.published_from and condition.published_from.isoformat(),
         "published_to": condition.published_to and condition.published_to.isoformat(),
+        "period": period_text(condition) or None,
     }
 
 
@@ -145,6 +149,7 @@ def event_json(event: Event) -> tuple[str, Json]:
             return "done", {
                 "outcome": event.outcome,
                 "closest": [head_json(head) for head in event.closest],
+                "unanswered": list(event.unanswered),
                 "timings_ms": _timings(event.timings),
             }
 

@@ -260,5 +260,6 @@ def replay(body: Json) -> list[tuple[str, Json]]:
     for index, sentence in enumerate(body["sentences"]):
         whole = [cited[number] for number in sentence["citations"]]
         told.append(("sentence", {"index": index, **sentence, "citations": whole}))
-    done = {name: body[name] for name in ("outcome", "closest", "timings_ms")}
+    body.setdefault("unanswered", [])  # answers kept before there were parts
+    done = {name: body[name] for name in ("outcome", "closest", "unanswered", "timings_ms")}
     return [*told, ("done", done)]

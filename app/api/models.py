@@ -138,17 +138,18 @@ class CitationOut(Given):
 
 
 class SentenceOut(Given):
-    """A sentence of an answer."""
+    """A sentence of an answer; `part` is the part of the question it belongs to, or ""."""
 
     text: str
     citations: list[int]
     span: tuple[int, int] | None
     support: str
     reason: str
+    part: str = ""
 
 
 class AnswerOut(Given):
-    """An answer, every sentence of which is cited."""
+    """An answer, every sentence of which is cited; `unanswered` are the parts that have none."""
 
     id: str
     question: str
@@ -160,6 +161,7 @@ class AnswerOut(Given):
     citations: list[CitationOut]
     passages: list[PassageOut]
     closest: list[HeadOut]
+    unanswered: list[str] = []
     degraded: list[str]
     timings_ms: dict[str, float]
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, field_validator
 
-from app.answering.answer import NOT_FOUND
+from app.answering.answer import NOT_FOUND, lacking, says_not_found
 from app.answering.conversation import Exchange
 from app.answering.wire import Json
 from app.links import citation_link
@@ -87,7 +87,7 @@ class Asked(BaseModel):
                 turns.append(Exchange(message.text))
             elif message.role == "assistant" and turns:
                 answer = " ".join((turns[-1].answer, MARK.sub("", message.text))).strip()
-                turns[-1] = Exchange(turns[-1].question, "" if answer == NOT_FOUND else answer)
+                turns[-1] = Exchange(turns[-1].question, "" if says_not_found(answer) else answer)
         return turns
 
     @property
@@ -111,19 +111,25 @@ class Completion:
         self.text = ""
         self.annotations: list[Json] = []
         self._base = base
+        self._period: str | None = None
         self._about: Json = {"created": int(time.time()), "model": model}
 
     def add(self, name: str, data: Json) -> str:
         """Take a frame; return the text it adds."""
         if name == "start":
             self._about = {"id": f"chatcmpl-{data['answer_id']}", **self._about}
+            self._period = data["filters"]["period"]
         before = len(self.text)
         if name == "sentence":
+            if self._period and not self.text:
+                self.text = f"Only articles {self._period}:"
             self.text += f"{' ' if self.text else ''}{data['text']}"
             for citation in data["citations"]:
                 self._mark(citation)
         elif name == "done" and data["outcome"] == "not_found":
-            self.text += NOT_FOUND
+            self.text += f"The articles {self._period} do not say." if self._period else NOT_FOUND
+        elif name == "done" and data["unanswered"]:
+            self.text += f" {lacking(data['unanswered'])}"
         return self.text[before:]
 
     def _mark(self, citation: Json) -> None:

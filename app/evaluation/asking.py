@@ -117,9 +117,10 @@ class Asker:
         """Return what the engine tells."""
         self._retriever.last = None
         answer = gather(self._engine.stream(question.text, _condition(question)))
+        told = [sentence for sentence in answer.sentences if sentence.support != "service"]
         return Told(
-            sentences=tuple(sentence.text for sentence in answer.sentences),
-            spans=tuple(s.text[slice(*s.span)] if s.span else "" for s in answer.sentences),
+            sentences=tuple(sentence.text for sentence in told),
+            spans=tuple(s.text[slice(*s.span)] if s.span else "" for s in told),
             outcome=answer.outcome,
             chance=self._chance(question, answer),
             verbatim=self._verbatim(answer),

@@ -13,7 +13,6 @@ from html import escape, unescape
 from typing import Any
 
 from app.answering.answer import (
-    NOT_FOUND,
     AnswerSentence,
     Citation,
     Degraded,
@@ -21,13 +20,17 @@ from app.answering.answer import (
     Event,
     SentenceReleased,
     Started,
+    lacking,
+    not_found_text,
+    period_text,
 )
 from app.answering.conversation import Exchange
-from vectorstore.types import ArticleHead
+from vectorstore.types import ArticleHead, Filter
 
 UNDERSTOOD = "Understood as:"
 _SENTENCES = re.compile(r'<p class="cw-sentence">(.*?)</p>', re.DOTALL)
 _MARKED = re.compile(r"<mark>(.*?)</mark>", re.DOTALL)
+_CITED = re.compile(r'href="#cite/([^/"]+)/')
 _CHIPS = re.compile(r'<a class="cw-chip".*?</a>', re.DOTALL)
 _TAGS = re.compile(r"<[^>]*>")
 
@@ -58,7 +61,9 @@ def said_in(messages: Iterable[Mapping[str, Any]]) -> list[Exchange]:
             sentences = _SENTENCES.findall(html)
             marked = _MARKED.search(sentences[0]) if sentences else None
             answer = " ".join(_plain(each) for each in sentences)
-            turns[-1] = Exchange(turns[-1].question, answer, _plain(marked[1]) if marked else "")
+            told = _plain(marked[1]) if marked else ""
+            cited = tuple(dict.fromkeys(_CITED.findall(html)))
+            turns[-1] = Exchange(turns[-1].question, answer, told, cited)
     return turns
 
 
@@ -71,6 +76,8 @@ class AnswerMarkup:
 
     def __init__(self) -> None:
         self._parts: list[str] = []
+        self._condition = Filter()
+        self._part = ""
 
     @property
     def html(self) -> str:
@@ -80,17 +87,32 @@ class AnswerMarkup:
     def add(self, event: Event) -> bool:
         """Take an event; tell whether there is something new to show."""
         match event:
-            case Started() if event.question_used != event.question:
-                self._parts.append(notice_markup(f"{UNDERSTOOD} {event.question_used}"))
+            case Started():
+                return self._start(event)
             case SentenceReleased():
+                if event.sentence.part != self._part:
+                    self._part = event.sentence.part
+                    self._parts.append(f'<p class="cw-part">{_text(self._part)}</p>')
                 self._parts.append(_sentence(event.sentence, event.citations))
             case Degraded():
                 self._parts.append(notice_markup(event.reason))
             case Done(outcome="not_found"):
-                self._parts.append(_not_found(event.closest))
+                self._parts.append(_not_found(event.closest, self._condition))
+            case Done(unanswered=unanswered) if unanswered:
+                self._parts.append(notice_markup(lacking(unanswered)))
             case _:
                 return False
         return True
+
+    def _start(self, event: Started) -> bool:
+        notices = []
+        if event.question_used != event.question:
+            notices.append(f"{UNDERSTOOD} {event.question_used}")
+        if period := period_text(event.filters):
+            notices.append(f"Only articles {period}:")
+        self._condition = event.filters
+        self._parts += map(notice_markup, notices)
+        return bool(notices)
 
     def fail(self, reason: str) -> None:
         """Say why there is no more of the answer."""
@@ -123,15 +145,16 @@ def citation_href(citation: Citation) -> str:
     )
 
 
-def _not_found(closest: tuple[ArticleHead, ...]) -> str:
+def _not_found(closest: tuple[ArticleHead, ...], condition: Filter) -> str:
+    told = not_found_text(condition)
     if not closest:
-        return notice_markup(f"{NOT_FOUND} There are none yet.")
+        return notice_markup(told if condition.dated else f"{told} There are none yet.")
     items = "".join(
         f'<li><a class="cw-article" href="#article/{head.id}">{_text(head.title)}</a>'
         f"{f' ({head.published.isoformat()})' if head.published else ''}</li>"
         for head in closest
     )
-    said = notice_markup(f"{NOT_FOUND} The closest are:")
+    said = notice_markup(f"{told} The closest are:")
     return f'{said}<ul class="cw-closest">{items}</ul>'
 
 

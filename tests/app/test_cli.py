@@ -61,6 +61,16 @@ def test_ask_refuses_what_is_not_there(server: Server) -> None:
     assert result.stdout.startswith("The articles do not say.")
 
 
+def test_ask_names_the_days_that_were_asked_for(server: Server) -> None:
+    """Articles of a year are asked where a question speaks of them, and that is shown."""
+    shown = server.citewell("ask", "How many tree species do articles from 2017 count?").stdout
+    assert shown.startswith("Only articles of 2017:\n")
+    assert "60,065" in shown
+    assert "73,000" not in shown
+    shown = server.citewell("ask", "How many tree species do articles from 1905 count?").stdout
+    assert shown == "Only articles of 1905:\n\nThe articles of 1905 do not say.\n"
+
+
 def test_a_conversation_goes_on(server: Server) -> None:
     """A question in a conversation may lean on the one before; a strange id is an error."""
     first = server.citewell_json(

@@ -134,6 +134,13 @@ def test_what_the_articles_do_not_say(connect: Connect) -> None:
     assert "- The bridge, 1932-03-19" in text(result)
 
 
+def test_the_days_that_were_asked_for_are_named(connect: Connect) -> None:
+    """A filter by dates is told in the text and in the fields."""
+    result = connect(calling("ask", question=f"{QUESTION} I mean news from 1931."))
+    assert result.structured_content["period"] == "of 1931"
+    assert text(result).startswith("Only articles of 1931:\nThe articles of 1931 do not say.")
+
+
 def test_passages_lead_to_their_article(connect: Connect) -> None:
     """What `search` finds can be read with `read_article`, from the passage's start on."""
 
@@ -461,9 +468,14 @@ def test_nothing_but_the_protocol_is_printed(tmp_path: Path) -> None:
     messages = [HELLO, {"jsonrpc": "2.0", "method": "notifications/initialized"}]
     messages.append({**LIST, "id": 2})
     with begin(tmp_path / "data") as process:
-        sent = "".join(json.dumps(message) + "\n" for message in messages)
-        printed, _ = process.communicate(sent, timeout=4 * PATIENCE)
-    replies = [json.loads(line) for line in printed.splitlines()]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for message in messages:
+            process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+        first = [process.stdout.readline() for _ in range(2)]  # an end of input cancels the rest
+        printed, _ = process.communicate(timeout=4 * PATIENCE)
+    replies = [json.loads(line) for line in [*first, *printed.splitlines()]]
     assert [reply["id"] for reply in replies] == [1, 2]
     assert replies[0]["result"]["serverInfo"]["name"] == "citewell"
     assert process.returncode == 0

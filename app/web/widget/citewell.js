@@ -43,7 +43,8 @@ const WORDS = {
     tab: "opens in a new tab",
     searching: "Searching the articles …",
     understood: "Understood as:",
-    partial: "The articles answer only a part of this.",
+    within: "Only articles of",
+    partial: "The articles do not say:",
     none: "The articles do not say.",
     closest: "The closest articles:",
     stopped: "Stopped.",
@@ -80,7 +81,8 @@ const WORDS = {
     tab: "öffnet einen neuen Tab",
     searching: "Die Artikel werden durchsucht …",
     understood: "Verstanden als:",
-    partial: "Die Artikel beantworten nur einen Teil davon.",
+    within: "Nur Artikel von",
+    partial: "Das sagen die Artikel nicht:",
     none: "Die Artikel sagen das nicht.",
     closest: "Die nächstliegenden Artikel:",
     stopped: "Angehalten.",
@@ -117,7 +119,8 @@ const WORDS = {
     tab: "s’ouvre dans un nouvel onglet",
     searching: "Recherche dans les articles …",
     understood: "Compris comme :",
-    partial: "Les articles ne répondent qu’à une partie de la question.",
+    within: "Seulement les articles de :",
+    partial: "Les articles ne le disent pas :",
     none: "Les articles ne le disent pas.",
     closest: "Les articles les plus proches :",
     stopped: "Arrêté.",
@@ -154,7 +157,8 @@ const WORDS = {
     tab: "se abre en una pestaña nueva",
     searching: "Buscando en los artículos …",
     understood: "Entendido como:",
-    partial: "Los artículos solo responden a una parte.",
+    within: "Solo artículos de",
+    partial: "Los artículos no lo dicen:",
     none: "Los artículos no lo dicen.",
     closest: "Los artículos más cercanos:",
     stopped: "Detenido.",
@@ -191,7 +195,8 @@ const WORDS = {
     tab: "يُفتح في علامة تبويب جديدة",
     searching: "جارٍ البحث في المقالات …",
     understood: "فُهم على أنه:",
-    partial: "المقالات تجيب عن جزء من السؤال فقط.",
+    within: "المقالات من هذه الفترة فقط:",
+    partial: "لا تذكر المقالات:",
     none: "المقالات لا تذكر ذلك.",
     closest: "أقرب المقالات:",
     stopped: "تم الإيقاف.",
@@ -507,6 +512,16 @@ const shown = (date, language) =>
         new Date(date),
       )
     : "";
+
+/** Write the days from `first` to `last`, whole years and months as such; "" is an open end. */
+const period = (first, last, language) => {
+  if (!first || !last) return `${shown(first, language)} – ${shown(last, language)}`;
+  const next = new Date(Date.parse(last) + 864e5).toISOString();
+  const [year, month] = ["-01-01", "-01"].map((end) => first.endsWith(end) && next.includes(`${end}T`));
+  const form = month ? { year: "numeric", ...(!year && { month: "long" }) } : { dateStyle: "long" };
+  const days = new Intl.DateTimeFormat(language, { ...form, timeZone: "UTC" });
+  return days.formatRange(new Date(first), new Date(last));
+};
 
 /** What went wrong: a code for the console and `citewell:error`, and what an admin does about it. */
 export class Failure extends Error {
@@ -876,6 +891,7 @@ class Turn {
   #on;
   #answer = make("div", "answer");
   #told = []; // the sentences as they are copied
+  #part = ""; // of the question that is being answered
   #sources = new Map();
   #dots = make("div", "dots", "", { "aria-hidden": "true" });
   #opened = null;
@@ -894,7 +910,8 @@ class Turn {
   }
 
   /** Show a sentence with a button for each of its citations. */
-  sentence({ text, span, citations }) {
+  sentence({ text, span, citations, part = "" }) {
+    if (part !== this.#part) this.note((this.#part = part));
     const line = make("p", "sentence", "", { dir: "auto" });
     const letters = Array.from(text); // offsets count code points
     const [from, to] = span || [0, 0];
@@ -916,9 +933,11 @@ class Turn {
     this.#add(make("p", "note", text, { dir: "auto" }));
   }
 
-  /** Say how a question that leans on those before it was understood. */
-  understood({ question, question_used: used }) {
+  /** Say how a question was understood, and of which days articles were asked. */
+  understood({ question, question_used: used, filters }) {
+    const { published_from: first, published_to: last } = filters;
     if (used !== question) this.note(`${this.#words.understood} ${used}`);
+    if (first || last) this.note(`${this.#words.within} ${period(first, last, this.#language)}`);
   }
 
   /** Show an answer whole, as the service has kept it; null where it was erased. */
@@ -941,9 +960,13 @@ class Turn {
   }
 
   /** Show how the answer ended, and what can be done with it. */
-  finish({ outcome, closest }) {
+  finish({ outcome, closest, unanswered = [] }) {
     const words = this.#words;
-    if (outcome === "partial") this.note(words.partial);
+    if (unanswered.length) {
+      const lacking = `${words.partial} ${unanswered.join(" · ")}`;
+      this.note(lacking);
+      this.#told.push(lacking);
+    }
     if (outcome === "not_found") {
       this.#add(make("p", "sentence", words.none));
       this.#told.push(words.none);
@@ -1568,6 +1591,8 @@ export class CitewellChat extends HTMLElement {
       else if (name === "done") {
         turn.finish(data);
         if (data.outcome === "not_found") this.#tell(this.#words.none);
+        if (data.unanswered.length)
+          this.#tell(`${this.#words.partial} ${data.unanswered.join(" · ")}`);
         this.#emit("answer", {
           answer_id: turn.answerId,
           outcome: data.outcome,

@@ -76,6 +76,17 @@ def test_what_is_not_there_is_not_answered(engine: Engine) -> None:
     assert 1 <= len(answer.closest) <= 3
 
 
+def test_a_language_that_the_encoder_reads_badly_is_told(
+    store: Store, encoder: HashEncoder
+) -> None:
+    """An answer to a German question is degraded, unless the encoder is said to read German."""
+    question = "Wer ist der Leiter der Sternwarte und warum?"
+    retriever = Retriever(store, encoder)
+    for multilingual in (False, True):
+        answer = ask(Engine(store, retriever, 0.5, multilingual=multilingual), question)
+        assert any(each.startswith("language") for each in answer.degraded) is not multilingual
+
+
 def test_an_empty_store_answers_nothing(store: Store, encoder: HashEncoder) -> None:
     """Without articles every question is not_found and nothing is closest."""
     answer = ask(
@@ -169,3 +180,61 @@ def test_a_follow_up_is_answered_as_it_was_meant(engine: Engine) -> None:
     assert started.question == "How old is it?"
     assert started.question_used.startswith("How old is it? (")
     assert "Forest" in started.question_used
+
+
+TOLD = "On 3 May 1932 the new harbour bridge opened after eight years of work."
+
+
+def test_each_part_gets_a_sentence(engine: Engine) -> None:
+    """A question of two parts is answered part by part, and each sentence says for which."""
+    answer = ask(
+        engine,
+        "When was the harbour bridge opened, and when is the vault code changed?",
+    )
+    assert answer.outcome == "answered"
+    parts = [sentence.part for sentence in answer.sentences]
+    assert parts[0] == "When was the harbour bridge opened?"
+    assert parts[-1] == "when is the vault code changed?"
+    assert answer.sentences[0].text == HARBOUR
+
+
+def test_a_part_without_support_is_named(engine: Engine) -> None:
+    """Where one part has an answer and another has none, the answer is partial and says which."""
+    answer = ask(engine, "When was the harbour bridge opened, and who composed the symphony?")
+    assert (answer.outcome, answer.unanswered) == ("partial", ("who composed the symphony?",))
+    assert answer.text.endswith("The articles do not say: who composed the symphony?")
+
+
+def test_what_says_the_same_is_cited_together(engine: Engine, store: Store) -> None:
+    """A sentence that another article has in nearly the same words cites both, shown once."""
+    put(store, "again", TOLD, "Rain fell on the crowd.", title="Another")
+    answer = ask(engine, "When was the harbour bridge opened?")
+    shown = [sentence for sentence in answer.sentences if "1932" in sentence.text]
+    assert [len(sentence.citations) for sentence in shown] == [2]
+    quotes = {citation.quote for citation in answer.citations}
+    assert {HARBOUR, TOLD} <= quotes
+
+
+def test_an_article_is_summed_up(engine: Engine, store: Store) -> None:
+    """A summary is of the article that is named, cited, in its order; else it asks for a name."""
+    lines = [f"The observatory on hill number {n} looks at bright stars nightly." for n in range(6)]
+    put(store, "stars", *lines, title="Observatories of the north")
+    answer = ask(engine, "Summarise the article Observatories of the north")
+    starts = [citation.start for citation in answer.citations]
+    assert len(starts) == 2
+    assert starts == sorted(starts)
+    assert {citation.article.title for citation in answer.citations} == {
+        "Observatories of the north"
+    }
+    assert "Which article" in ask(engine, "Summarise this article").text
+
+
+def test_a_missing_dense_index_changes_no_refusal(engine: Engine, store: Store) -> None:
+    """Without the dense index every vector is compared: the same answers, to the same questions."""
+    questions = ("When was the harbour bridge opened?", "Who composed the ninth symphony?")
+    before = [ask(engine, question) for question in questions]
+    dense, store.vectors.dense = store.vectors.dense, None
+    after = [ask(engine, question) for question in questions]
+    store.vectors.dense = dense
+    assert [a.degraded != () for a in after] == [True, True]
+    assert [(a.outcome, a.text) for a in after] == [(b.outcome, b.text) for b in before]

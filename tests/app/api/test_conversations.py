@@ -114,6 +114,16 @@ def test_an_export_has_every_citation_as_a_footnote(client: TestClient) -> None:
     assert as_json.json() == client.get(path).json()
 
 
+def test_an_export_names_the_days_that_were_asked_for(client: TestClient) -> None:
+    """A filter by dates stands in front of the answer."""
+    conversation = begin(client)
+    ask(
+        client, conversation_id=conversation, published_from="1932-01-01", published_to="1932-12-31"
+    )
+    exported = client.get(f"/api/v1/conversations/{conversation}/export").text
+    assert "Only articles of 1932:" in exported
+
+
 def test_what_belongs_to_another_does_not_exist(api: Api) -> None:
     """Another key can neither read, change, extend nor judge what one key has asked."""
     mine, other = api.client("ask"), api.client("ask", "search", "ingest", "admin")

@@ -168,6 +168,29 @@ def test_what_the_articles_do_not_say(connect: Connect) -> None:
     assert text == "The articles do not say."
 
 
+def test_the_days_that_were_asked_for_are_named(connect: Connect) -> None:
+    """A filter by dates stands in front of an answer, and in a refusal, which is known again."""
+    client = connect()
+
+    def told(question: str) -> str:
+        reply = client.chat.completions.create(model="citewell", messages=asked(question))
+        return reply.choices[0].message.content or ""
+
+    assert told(f"{QUESTION} I mean news from 1932.").startswith("Only articles of 1932: ")
+    assert told(f"{QUESTION} I mean news from 1931.") == "The articles of 1931 do not say."
+    refused = Asked.model_validate(
+        {
+            "model": "citewell",
+            "messages": [
+                {"role": "user", "content": "Why?"},
+                {"role": "assistant", "content": "The articles of June 2026 do not say."},
+                {"role": "user", "content": "And now?"},
+            ],
+        }
+    )
+    assert refused.history == [Exchange("Why?")]
+
+
 @pytest.mark.parametrize("with_usage", [True, False])
 def test_a_stream_tells_the_same(connect: Connect, with_usage: bool) -> None:
     """The chunks together are the answer that comes whole; the usage comes if it is asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from html.parser import HTMLParser
 
 from hypothesis import given
@@ -107,7 +108,7 @@ def test_the_turns_are_read_from_what_is_shown() -> None:
         {"role": "assistant", "content": [{"type": "text", "text": answer.html}]},
     ]
     told = "Kiptum & Co. ran <fast>. It was in Chicago."
-    assert said_in(shown) == [Exchange('Who ran "fast"?', told, "Kiptum & Co.")]
+    assert said_in(shown) == [Exchange('Who ran "fast"?', told, "Kiptum & Co.", ("a1",))]
 
 
 def test_it_is_shown_how_a_question_was_understood() -> None:
@@ -116,3 +117,14 @@ def test_it_is_shown_how_a_question_was_understood() -> None:
     assert not markup.add(Started("q1", "Why?", "Why?", Filter()))
     assert markup.add(Started("q2", "Why?", "Why? (<b>bridge</b>)", Filter()))
     assert "Understood as: Why? (&lt;b&gt;bridge&lt;/b&gt;)" in markup.html
+
+
+def test_it_is_shown_of_which_days_articles_were_asked() -> None:
+    """A filter by dates is told in front, and named where the articles do not say."""
+    june = Filter(published_from=date(2026, 6, 1), published_to=date(2026, 6, 30))
+    markup = AnswerMarkup()
+    assert markup.add(Started("q1", "Why?", "Why?", june))
+    assert "Only articles of June 2026:" in markup.html
+    markup.add(Done("not_found", (), {}))
+    assert "The articles of June 2026 do not say." in markup.html
+    assert "There are none yet" not in markup.html

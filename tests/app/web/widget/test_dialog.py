@@ -149,6 +149,13 @@ def test_it_is_shown_how_a_follow_up_was_understood(page: Page, portal: Portal) 
     expect(note).to_contain_text("Understood as: And how big is its mirror? (James Webb")
 
 
+def test_it_is_shown_of_which_days_articles_were_asked(page: Page, portal: Portal) -> None:
+    """Where a question speaks of the articles of a year, the answer says that it read no others."""
+    opened(page, portal.page())
+    note = ask(page, "How many tree species do articles from 2017 count?").locator(".note").first
+    expect(note).to_have_text("Only articles of 2017")
+
+
 def test_what_the_articles_do_not_say(page: Page, portal: Portal) -> None:
     """A question that nothing answers gets that said, with the closest articles as links."""
     opened(page, portal.page())
@@ -238,5 +245,5 @@ def stored(url: str) -> dict[str, object]:
     citation = {"number": 1, "title": "<b>title</b>", "quote": "<b>quote</b>", "url": url}
     sentence = {"text": "<b>text</b>", "citations": [1], "span": None}
     answer = {"id": "a", "sentences": [sentence], "citations": [citation], "outcome": "answered",
-              "closest": []}  # fmt: skip
+              "closest": [], "filters": {}}  # fmt: skip
     return {"question": "<b>question</b>", "answer": answer}
