@@ -11,13 +11,18 @@ from typing import Literal
 from vectorstore.types import ArticleHead, Filter, Passage
 
 NOT_FOUND = "The articles do not say."
+NOT_SUPPORTED = "not supported by the articles"
 _NOT_FOUND = re.compile(r"The articles(?: (?:of|since|until) [\w ]+)? do not say\.")
 
 Outcome = Literal["answered", "partial", "not_found"]
 
-Support = Literal["verbatim", "service"]
-"""`verbatim`: the sentence is its citation's quote. `service`: Citewell speaks of itself, and
-the sentence states nothing from an article and cites nothing."""
+Support = Literal["verbatim", "supported", "unsupported", "unchecked", "service"]
+"""`verbatim`: the sentence is its citation's quote. `supported`: what it cites says it in other
+words. `unsupported`: it does not, or nothing is cited. `unchecked`: numbers and dates are there,
+the rest cannot be checked in this language. `service`: Citewell speaks of itself, and the
+sentence states nothing from an article and cites nothing."""
+
+Begins = Literal["", "paragraph", "item"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class AnswerSentence:
 
     `span` are offsets into `text`: the words that answer the question, if they can be told.
     `part` is what the sentence belongs to where the answer has several parts: the part of the
-    question, the side of a comparison, the title that is summed up; else "".
+    question, the side of a comparison, the title that is summed up; else "". `begins` says what
+    it is the first sentence of, where a chat model wrote paragraphs or lists.
     """
 
     text: str
@@ -52,6 +58,7 @@ class AnswerSentence:
     support: Support
     reason: str
     part: str = ""
+    begins: Begins = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +95,47 @@ class Degraded:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The chat model is silent; told so that who makes the answer sees that nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a chat model did for an answer, and what was found wrong with it.
+
+    `prompts` is the version of what it was told; tokens are the provider's count, 0 where it
+    gives none; `cost` is in the currency of the prices set, None without prices. `invented` are
+    marks that cite nothing, which were taken out; `unsupported` sentences were marked as such,
+    or removed in strict mode.
+    """
+
+    model: str
+    prompts: str
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    invented: int = 0
+    unsupported: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last event of an answer; `closest` are articles to look at when nothing fits.
 
     `timings` are milliseconds; `unanswered` are the parts of the question, in its words, that
-    have no answer where others have one.
+    have no answer where others have one; `generation` is None where no chat model was asked.
     """
 
     outcome: Outcome
     closest: tuple[ArticleHead, ...]
     timings: Mapping[str, float]
     unanswered: tuple[str, ...] = ()
+    generation: Generation | None = None
 
 
-Event = Started | PassagesFound | SentenceReleased | Degraded | Done
+Told = Started | PassagesFound | SentenceReleased | Degraded | Done
+Event = Told | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +154,28 @@ class Answer:
     degraded: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     unanswered: tuple[str, ...] = ()
+    generation: Generation | None = None
 
     @property
     def text(self) -> str:
         """The sentences, one after the other, each followed by its citation numbers."""
         if self.outcome == "not_found":
             return not_found_text(self.filters)
-        told = [
-            sentence.text + "".join(f" [{number}]" for number in sentence.citations)
-            for sentence in self.sentences
-        ]
-        return " ".join([*told, *([lacking(self.unanswered)] if self.unanswered else [])])
+        told = "".join(map(told_text, self.sentences)).strip()
+        return f"{told} {lacking(self.unanswered)}" if self.unanswered else told
+
+
+_BEGINNINGS: dict[Begins, str] = {"": " ", "paragraph": "\n\n", "item": "\n- "}
+
+
+def told_text(sentence: AnswerSentence) -> str:
+    """Return a sentence as it goes on with what is before it, with its citation numbers.
+
+    Where nothing supports it, that is said behind it.
+    """
+    marks = "".join(f" [{number}]" for number in sentence.citations)
+    doubt = f" ({NOT_SUPPORTED})" if sentence.support == "unsupported" else ""
+    return _BEGINNINGS[sentence.begins] + sentence.text + marks + doubt
 
 
 def lacking(unanswered: Sequence[str]) -> str:
@@ -211,4 +256,5 @@ def gather(events: Iterable[Event]) -> Answer:
         degraded=tuple(degraded),
         timings=done.timings,
         unanswered=done.unanswered,
+        generation=done.generation,
     )

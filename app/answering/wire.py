@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +12,11 @@ from app.answering.answer import (
     Citation,
     Degraded,
     Done,
-    Event,
+    Generation,
     PassagesFound,
     SentenceReleased,
     Started,
+    Told,
     period_text,
 )
 from vectorstore.types import ArticleHead, Filter, Passage
@@ -87,6 +89,7 @@ def sentence_json(sentence: AnswerSentence) -> Json:
         "support": sentence.support,
         "reason": sentence.reason,
         "part": sentence.part,
+        "begins": sentence.begins,
     }
 
 
@@ -105,8 +108,14 @@ def answer_json(answer: Answer) -> Json:
         "closest": [head_json(head) for head in answer.closest],
         "unanswered": list(answer.unanswered),
         "degraded": list(answer.degraded),
+        "generation": generation_json(answer.generation),
         "timings_ms": _timings(answer.timings),
     }
+
+
+def generation_json(generation: Generation | None) -> Json | None:
+    """What a chat model did, None where none was asked."""
+    return None if generation is None else asdict(generation)
 
 
 def filter_json(condition: Filter) -> Json:
@@ -125,7 +134,7 @@ def _listed(values: tuple[str, ...] | None) -> list[str] | None:
     return None if values is None else list(values)
 
 
-def event_json(event: Event) -> tuple[str, Json]:
+def event_json(event: Told) -> tuple[str, Json]:
     """An event's name and data, as every face sends them."""
     match event:
         case Started():
@@ -150,6 +159,7 @@ def event_json(event: Event) -> tuple[str, Json]:
                 "outcome": event.outcome,
                 "closest": [head_json(head) for head in event.closest],
                 "unanswered": list(event.unanswered),
+                "generation": generation_json(event.generation),
                 "timings_ms": _timings(event.timings),
             }
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
 
-from app.answering.answer import Event, Started, gather
+from app.answering.answer import Event, Started, Waiting, gather
 from app.answering.wire import Json, answer_json, event_json
 from app.identity import LOCAL
 from vectorstore.errors import BusyError, CitewellError
@@ -177,6 +177,8 @@ class Desk:
                     logger.info("an answer was given up: nobody listens")
                     work.is_done = True
                     return
+                if isinstance(event, Waiting):
+                    continue
                 events.append(event)
                 if isinstance(event, Started):
                     self._remember(work, event.answer_id)
@@ -261,5 +263,7 @@ def replay(body: Json) -> list[tuple[str, Json]]:
         whole = [cited[number] for number in sentence["citations"]]
         told.append(("sentence", {"index": index, **sentence, "citations": whole}))
     body.setdefault("unanswered", [])  # answers kept before there were parts
-    done = {name: body[name] for name in ("outcome", "closest", "unanswered", "timings_ms")}
+    body.setdefault("generation", None)  # or chat models
+    names = ("outcome", "closest", "unanswered", "generation", "timings_ms")
+    done = {name: body[name] for name in names}
     return [*told, ("done", done)]

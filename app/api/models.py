@@ -138,7 +138,10 @@ class CitationOut(Given):
 
 
 class SentenceOut(Given):
-    """A sentence of an answer; `part` is the part of the question it belongs to, or ""."""
+    """A sentence of an answer; `part` is the part of the question it belongs to, or "".
+
+    `begins`: it is the first sentence of a paragraph or of an item of a list.
+    """
 
     text: str
     citations: list[int]
@@ -146,6 +149,24 @@ class SentenceOut(Given):
     support: str
     reason: str
     part: str = ""
+    begins: Literal["", "paragraph", "item"] = ""
+
+
+class GenerationOut(Given):
+    """What a chat model did for an answer: its calls and tokens, and what was found wrong.
+
+    `invented` are marks that cite nothing, `unsupported` sentences that what they cite does not
+    say; `cost` is in the currency of the prices that are set.
+    """
+
+    model: str
+    prompts: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    invented: int
+    unsupported: int
 
 
 class AnswerOut(Given):
@@ -163,6 +184,7 @@ class AnswerOut(Given):
     closest: list[HeadOut]
     unanswered: list[str] = []
     degraded: list[str]
+    generation: GenerationOut | None = None
     timings_ms: dict[str, float]
 
 
