@@ -180,5 +180,11 @@ def said_in(stored: StoredAnswer) -> Exchange:
     sentences = body["sentences"]
     span = sentences[0]["span"] if sentences else None
     marked = sentences[0]["text"][slice(*span)] if span else ""
-    cited = tuple(dict.fromkeys(each["article_id"] for each in body["citations"]))
-    return Exchange(stored.question, " ".join(each["text"] for each in sentences), marked, cited)
+    evidence = tuple((each["article_id"], each["chunk_id"]) for each in body["citations"])
+    return Exchange(
+        stored.question,
+        " ".join(each["text"] for each in sentences if each["support"] != "unsupported"),
+        marked,
+        tuple(dict.fromkeys(article for article, _ in evidence)),
+        tuple(dict.fromkeys(evidence)),
+    )

@@ -2,7 +2,8 @@
 
 An answer is a function of the question as it stands alone, of the days that it means by "last
 week", of the articles that may answer, and of the state of the store. A publication ends a
-state, and with it every answer that is kept.
+state, and with it every answer that is kept. Where a chat model writes, the talk before counts as
+well, so that only answers to first questions are kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from app.answering.answer import Done, Event, PassagesFound, SentenceReleased, Started
+from app.answering.answer import (
+    Degraded,
+    Done,
+    Event,
+    PassagesFound,
+    SentenceReleased,
+    Started,
+    Waiting,
+)
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine, new_answer_id
 from app.answering.parts import Understood, understand
@@ -23,6 +32,7 @@ from vectorstore.store import Store
 from vectorstore.types import Filter
 
 KEPT = 512  # answers, about 10 KB each
+PASSING = ("chat model:",)  # how notices of what may be over in a moment begin
 
 State = tuple[int, str | None]
 Key = tuple[Understood, Filter, Time]
@@ -55,6 +65,9 @@ class AnswerCache:
     def _events(
         self, question: str, condition: Filter, history: Sequence[Exchange]
     ) -> Iterator[Event]:
+        if history and self._engine.writes:
+            yield from self._engine.stream(question, condition, history)
+            return
         start = time.perf_counter()
         state = (self._store.state.version, self._store.degraded)
         meant = understand(" ".join(question.split()), history)
@@ -65,8 +78,9 @@ class AnswerCache:
             return
         events: list[Event] = []
         for event in self._engine.stream(question, condition, history):
-            events.append(_lean(event))
-            if isinstance(event, Done):
+            if not isinstance(event, Waiting):
+                events.append(_lean(event))
+            if isinstance(event, Done) and not _is_passing(events):
                 self._keep(state, key, events)
             yield event
 
@@ -108,6 +122,11 @@ def _again(events: tuple[Event, ...], question: str, start: float) -> Iterator[E
                 yield replace(event, timings={"cached": took, **first, "total": took})
             case _:
                 yield event
+
+
+def _is_passing(events: Sequence[Event]) -> bool:
+    """Whether an answer was degraded by what may be over in a moment."""
+    return any(isinstance(event, Degraded) and event.reason.startswith(PASSING) for event in events)
 
 
 def _lean(event: Event) -> Event:

@@ -67,13 +67,15 @@ _FOREIGN = frozenset(
 class Exchange:
     """A question as it was asked, the text of its answer, and the words marked in that.
 
-    `cited` are the ids of the articles that the answer cites, in their order.
+    `cited` are the ids of the articles that the answer cites, in their order; `evidence` are the
+    ids of the chunks that it quotes, each behind its article's.
     """
 
     question: str
     answer: str = ""
     marked: str = ""
     cited: tuple[str, ...] = ()
+    evidence: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,19 @@ def standalone(question: str, history: Sequence[Exchange], fitted: Fitted = FITT
         added = (person,)
     whole = f"{question.rstrip()} ({', '.join(added)})"
     return Standalone(whole, added, "follows") if len(whole) <= MAX_QUERY else Standalone(question)
+
+
+def may_lean(question: str, history: Sequence[Exchange]) -> bool:
+    """Whether a question may lean on the talk before it, in any language.
+
+    A bare "yes" or "more" does not count: `standalone` knows what it stands for.
+    """
+    if not history or _YES.match(question) or _MORE.match(question):
+        return False
+    if not is_english(question, history[-1].question):
+        return True
+    is_open = dependence.has_pronoun(question) or dependence.is_fragment(question)
+    return is_open or standalone(question, history).why == "follows"
 
 
 def _person_of(marked: str) -> str:

@@ -1,45 +1,39 @@
-"""From a question to the stream of its answer, with verbatim sentences and no chat model."""
+"""From a question to the stream of its answer: quotations, or what a writer makes of them."""
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
-from app.answering.alike import repeats
 from app.answering.answer import (
     AnswerSentence,
-    Citation,
     Degraded,
     Done,
     Event,
+    Generation,
+    Outcome,
     PassagesFound,
     SentenceReleased,
     Started,
     period_text,
 )
 from app.answering.citations import Numbering
-from app.answering.conflict import disagreeing, told_apart
-from app.answering.conversation import Exchange, is_english
-from app.answering.extractive import (
-    LISTED,
-    SHOWN,
-    Candidate,
-    also_said,
-    choose,
-    rank_sentences,
-)
-from app.answering.features import Read
+from app.answering.clock import Clock
+from app.answering.conversation import Exchange, is_english, may_lean
+from app.answering.extractive import LISTED, SHOWN, Candidate, rank_sentences
 from app.answering.forms import article_named
-from app.answering.parts import Understood, understand
+from app.answering.parts import Part, Understood, understand
+from app.answering.quotes import Quotes
 from app.answering.recency import timely_passages, timely_sentences
 from app.answering.refusal import probability
 from app.answering.replies import WHICH_ARTICLE, own_reply
-from app.answering.summary import summarise
+from app.answering.summary import summarise, unsearched
 from app.answering.times import Time, read_time, utc_today
-from vectorstore.retriever import Retriever, check_query
+from app.answering.writing import Task, Writer
+from vectorstore.errors import ModelError
+from vectorstore.retriever import Retrieved, Retriever, check_query
 from vectorstore.store import Store
 from vectorstore.types import ArticleHead, Filter, Passage
 
@@ -58,6 +52,7 @@ class Engine:
             below it the answer is that the articles do not say.
         today: Tells the day from which "last week" is counted.
         multilingual: Whether the encoder reads other languages than English as well.
+        writer: Writes the answers; without one they are quotations.
     """
 
     def __init__(
@@ -67,12 +62,19 @@ class Engine:
         threshold: float,
         today: Callable[[], date] = utc_today,
         multilingual: bool = False,
+        writer: Writer | None = None,
     ) -> None:
         self._store = store
         self._retriever = retriever
         self._threshold = threshold
         self._today = today
         self._multilingual = multilingual
+        self._writer = writer
+
+    @property
+    def writes(self) -> bool:
+        """Whether answers are written, and so depend on the whole talk before them."""
+        return self._writer is not None
 
     def time_of(self, question: str) -> Time:
         """Return what a question that stands alone says of time, as it is understood today."""
@@ -91,11 +93,13 @@ class Engine:
         Raises:
             QuestionError: The question is empty or too long; raised before the first event.
         """
-        asked = check_query(question)
-        return self._events(asked, understand(asked, history), condition or Filter())
+        return self._events(check_query(question), history, condition or Filter())
 
-    def _events(self, asked: str, meant: Understood, condition: Filter) -> Iterator[Event]:
-        start = time.perf_counter()
+    def _events(
+        self, asked: str, history: Sequence[Exchange], condition: Filter
+    ) -> Iterator[Event]:
+        clock = Clock()
+        meant, before, failure = self._understood(asked, history, clock)
         reply = own_reply(meant.question, lambda: self._store.catalogue.heads(condition))
         timeless = bool(reply) or meant.summary is not None
         when = Time() if timeless else self.time_of(meant.question)
@@ -105,23 +109,40 @@ class Engine:
         yield Started(new_answer_id(), asked, meant.question, condition)
         if reply:
             yield from _service_sentences(reply)
-            yield Done("answered", (), {"total": _since(start)})
+            yield Done("answered", (), clock.told())
             return
+        if failure:
+            yield Degraded(failure)
         if not is_dated:
             yield Degraded(f"No article has a date: those {period_text(narrowed)} cannot be told.")
+        task = Task(meant.question, (), history, before=before)
         if meant.summary is not None:
             head = self._to_summarise(meant, condition)
             if head is not None:
-                yield from self._summary(head, start)
+                yield from self._summary(head, task, clock)
                 return
             if not meant.summary:
                 yield from _service_sentences([WHICH_ARTICLE])
-                yield Done("answered", (), {"total": _since(start)})
+                yield Done("answered", (), clock.told())
                 return
-        yield from self._answer(meant, condition, when, start)
+        yield from self._answer(meant, condition, when, task, clock)
+
+    def _understood(
+        self, asked: str, history: Sequence[Exchange], clock: Clock
+    ) -> tuple[Understood, Generation | None, str]:
+        """Return what is meant, what a model did for that, and why it could not."""
+        meant = understand(asked, history)
+        if self._writer is None or meant.summary is not None or not may_lean(asked, history):
+            return meant, None, ""
+        try:
+            with clock.stage("rewrite"):
+                question, before = self._writer.standalone(asked, history)
+        except ModelError as exc:
+            return meant, None, f"{exc.reason}; the question was completed by rules"
+        return understand(question), before, ""
 
     def _answer(
-        self, meant: Understood, condition: Filter, when: Time, start: float
+        self, meant: Understood, condition: Filter, when: Time, task: Task, clock: Clock
     ) -> Iterator[Event]:
         found = [self._retriever.retrieve(part.query, TOP_K, condition) for part in meant.parts]
         if not self._multilingual and not is_english(meant.question, ""):
@@ -130,26 +151,72 @@ class Engine:
             yield Degraded(reason)
         passages = timely_passages(merged([each.passages for each in found]), when)
         yield PassagesFound(passages)
-        timings = _summed([each.timings for each in found])
-        release = _Release()
-        unanswered = []
-        for part, retrieved in zip(meant.parts, found, strict=True):
-            ranked = rank_sentences(part.query, retrieved)
-            if not ranked or probability(ranked, retrieved.searched) < self._threshold:
-                unanswered.append(part.text)
-                continue
-            ranked = timely_sentences(ranked, when)
-            name = part.text if len(meant.parts) > 1 else ""
-            for event in release.sentences(ranked, LISTED if meant.many else SHOWN, name):
-                timings.setdefault("first_sentence", _since(start))
-                yield event
-        timings["total"] = _since(start)
-        if len(unanswered) == len(meant.parts):
-            yield Done("not_found", closest(passages), timings)
-        elif unanswered:
-            yield Done("partial", (), timings, tuple(unanswered))
-        else:
-            yield Done("answered", (), timings)
+        for retrieved in found:
+            clock.add(retrieved.timings)
+        judged = [_judge(*pair, when) for pair in zip(meant.parts, found, strict=True)]
+        able = [each for each in judged if each.chance >= self._threshold]
+        lacking = tuple(each.part.text for each in judged if each.chance < self._threshold)
+        if not able:
+            yield Done("not_found", closest(passages), clock.told(), generation=task.before)
+            return
+
+        def quote(quotes: Quotes) -> Generator[Event, None, None]:
+            for each in able:
+                name = each.part.text if len(judged) > 1 else ""
+                yield from quotes.sentences(each.ranked, LISTED if meant.many else SHOWN, name)
+
+        if self._writer is None:
+            yield from clock.heard(quote(Quotes(Numbering())))
+            yield Done("partial" if lacking else "answered", (), clock.told(), lacking)
+            return
+        given = timely_passages(merged([each.retrieved.passages for each in able]), when)
+        given += self._earlier(task.history, condition, given)
+        yield from self._written(self._writer, replace(task, passages=given), quote, lacking, clock)
+
+    def _written(
+        self,
+        writer: Writer,
+        task: Task,
+        quote: Callable[[Quotes], Generator[Event, None, None]],
+        lacking: tuple[str, ...],
+        clock: Clock,
+    ) -> Iterator[Event]:
+        """Have an answer written; where that fails, quotations take over."""
+        numbering = Numbering()
+        with clock.stage("generate"):
+            written = yield from clock.heard(writer.write(task, numbering))
+        if written.refused:
+            told = clock.told()
+            yield Done("not_found", closest(task.passages), told, generation=written.generation)
+            return
+        if written.failure:
+            yield Degraded(f"{written.failure}; the articles are quoted instead")
+            yield from clock.heard(quote(Quotes(numbering, written.next)))
+        lacking += tuple(part for part in written.missing if part not in lacking)
+        outcome: Outcome = "partial" if lacking else "answered"
+        yield Done(outcome, (), clock.told(), lacking, written.generation)
+
+    def _earlier(
+        self, history: Sequence[Exchange], condition: Filter, given: Sequence[Passage]
+    ) -> tuple[Passage, ...]:
+        """Return what the last answer cited and is not given yet, where it may be seen still."""
+        known = {passage.chunk.id for passage in given}
+        wanted = [pair for each in history[-1:] for pair in each.evidence if pair[1] not in known]
+        by_article: dict[str, set[str]] = {}
+        for article, chunk in wanted:
+            by_article.setdefault(article, set()).add(chunk)
+        hits = [
+            hit
+            for article, chunks in by_article.items()
+            for hit in self._store.catalogue.located_in(article)
+            if hit.chunk.id in chunks
+        ]
+        exact = self._store.vectors.exact
+        seen = set(exact.seen([hit.number for hit in hits], exact.spell_out(condition)))
+        return tuple(
+            unsearched(hit, len(given) + rank)
+            for rank, hit in enumerate((h for h in hits if h.number in seen), start=1)
+        )
 
     def _has_dates(self, condition: Filter) -> bool:
         """Whether one of the articles that may be seen has a publication date."""
@@ -168,55 +235,36 @@ class Engine:
         visible = {head.id: head for head in heads}
         return next((visible[each] for each in meant.cited if each in visible), None)
 
-    def _summary(self, head: ArticleHead, start: float) -> Iterator[Event]:
-        found = summarise(self._store.catalogue.located_in(head.id))
+    def _summary(self, head: ArticleHead, task: Task, clock: Clock) -> Iterator[Event]:
+        hits = self._store.catalogue.located_in(head.id)
+        found = summarise(hits)
+        if self._writer is not None and found:
+            given = tuple(unsearched(hit, rank) for rank, hit in enumerate(hits, start=1))
+            yield PassagesFound(given)
+            task = replace(task, passages=given)
+            yield from self._written(
+                self._writer, task, lambda quotes: quotes.summary(found, head.title), (), clock
+            )
+            return
         yield PassagesFound(tuple(dict.fromkeys(each.passage for each in found)))
-        numbering = Numbering()
-        for index, each in enumerate(found):
-            yield _quoted(index, [numbering.cite(each.passage, each.sentence)], None, head.title)
-        yield Done("answered" if found else "not_found", (), {"total": _since(start)})
+        yield from Quotes(Numbering()).summary(found, head.title)
+        yield Done("answered" if found else "not_found", (), clock.told())
 
 
-class _Release:
-    """Numbers the sentences of an answer, and releases each once."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A part of the question, its sentences, best first, and how probable an answer is."""
 
-    def __init__(self) -> None:
-        self._numbering = Numbering()
-        self._released: list[Read] = []
-        self._index = 0
+    part: Part
+    retrieved: Retrieved
+    ranked: Sequence[Candidate]
+    chance: float
 
-    def sentences(
-        self, ranked: Sequence[Candidate], most: int, part: str
-    ) -> Iterator[SentenceReleased]:
-        """Yield those that answer; where articles disagree, these lead, and it is said."""
-        apart = disagreeing(ranked)
-        others = [each for each in choose(ranked, most) if not any(each is one for one in apart)]
-        for place, candidate in enumerate([*apart, *others][:most], start=1):
-            if self._is_new(candidate):  # an earlier part may have it
-                yield self._quote(candidate, ranked, part)
-            if place == len(apart):
-                reason = "the articles disagree"
-                said = AnswerSentence(told_apart(apart), (), None, "service", reason, part)
-                yield SentenceReleased(self._next(), said, ())
 
-    def _is_new(self, candidate: Candidate) -> bool:
-        return not any(
-            read.text == candidate.text or repeats(candidate.read, read) for read in self._released
-        )
-
-    def _quote(
-        self, candidate: Candidate, ranked: Sequence[Candidate], part: str
-    ) -> SentenceReleased:
-        cited = [
-            self._numbering.cite(read.passage, read.sentence)
-            for read in (candidate.read, *also_said(candidate, ranked))
-        ]
-        self._released.append(candidate.read)
-        return _quoted(self._next(), cited, candidate.span(), part)
-
-    def _next(self) -> int:
-        self._index += 1
-        return self._index - 1
+def _judge(part: Part, retrieved: Retrieved, when: Time) -> _Judged:
+    ranked = rank_sentences(part.query, retrieved)
+    chance = probability(ranked, retrieved.searched) if ranked else -1.0
+    return _Judged(part, retrieved, timely_sentences(ranked, when), chance)
 
 
 def narrow(condition: Filter, time: Time) -> Filter:
@@ -250,34 +298,7 @@ def merged(lists: Sequence[tuple[Passage, ...]]) -> tuple[Passage, ...]:
     return tuple(replace(p, rank=rank) for rank, p in enumerate(best.values(), start=1))
 
 
-def _quoted(
-    index: int, citations: Sequence[Citation], span: tuple[int, int] | None, part: str
-) -> SentenceReleased:
-    """Release the quote of the first citation; the others say the same."""
-    sentence = AnswerSentence(
-        text=citations[0].quote,
-        citations=tuple(citation.number for citation in citations),
-        span=span,
-        support="verbatim",
-        reason="quoted word for word",
-        part=part,
-    )
-    return SentenceReleased(index, sentence, tuple(citations))
-
-
-def _summed(timings: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for each in timings:
-        for stage, took in each.items():
-            total[stage] = total.get(stage, 0.0) + took
-    return total
-
-
 def _service_sentences(texts: list[str]) -> Iterator[SentenceReleased]:
     for index, text in enumerate(texts):
         sentence = AnswerSentence(text, (), None, "service", "Citewell speaks of itself")
         yield SentenceReleased(index, sentence, ())
-
-
-def _since(start: float) -> float:
-    return (time.perf_counter() - start) * 1e3

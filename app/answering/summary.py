@@ -42,7 +42,7 @@ def summarise(chunks: Sequence[Located]) -> list[Central]:
     if not places:
         return []
     vectors = np.concatenate([hit.sentence_vectors for hit in chunks])[:READ].astype(np.float32)
-    passages = {hit.number: _passage(hit, rank) for rank, hit in enumerate(chunks, start=1)}
+    passages = {hit.number: unsearched(hit, rank) for rank, hit in enumerate(chunks, start=1)}
     sentences = [
         Central(passages[hit.number], hit.chunk.sentences[number]) for hit, number in places
     ]
@@ -78,6 +78,6 @@ def _stands_alone(each: Central) -> bool:
     return len(words) in WORDS and words[0].word.lower not in PRONOUNS and text[-1] not in "?:"
 
 
-def _passage(hit: Located, rank: int) -> Passage:
+def unsearched(hit: Located, rank: int) -> Passage:
     """Return a chunk as a passage: nothing was searched for, so there are no signals."""
     return Passage(hit.chunk, hit.article, 0.0, rank, Signals(0.0, 0.0, 0.0), hit.sentence_vectors)

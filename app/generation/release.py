@@ -1,0 +1,151 @@
+"""From a sentence that a chat model wrote to one that may be shown: checked, cited, or marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from app.answering.answer import AnswerSentence, Begins, Citation, SentenceReleased
+from app.answering.citations import Numbering, sentence_text
+from app.answering.evidence import Evidence
+from app.answering.verify import Checked, Verdict, Verifier
+from app.generation.marks import Draft
+from app.generation.screen import Screen
+from vectorstore.lexical import content_terms
+from vectorstore.types import Passage, Sentence
+
+TRIED = 3  # passages that are tried where what is cited does not bear a sentence out
+SHARED = 0.25  # of a sentence's words that a cited passage or a further quote has to add
+BORNE_OUT: tuple[Checked, ...] = ("verbatim", "supported")
+_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_HEADING = re.compile(r"^#{1,6}\s+")
+_SAYS = re.compile(r"\w")
+
+
+class Release:
+    """Lets the sentences of one reply out.
+
+    Args:
+        passages: What the model was given, by key.
+        verifier: Checks a sentence against passages.
+        screen: Knows what may not be shown.
+        numbering: Numbers the citations of the whole answer.
+        first: The index of the first sentence.
+        strict: Leave out what is not borne out, instead of marking it.
+
+    Attributes:
+        unsupported: Sentences that were marked or left out.
+        invented: Marks of passages that were never given.
+        borne_out: Sentences that were let out with support.
+    """
+
+    def __init__(
+        self,
+        passages: Mapping[str, Passage],
+        verifier: Verifier,
+        screen: Screen,
+        numbering: Numbering,
+        *,
+        first: int = 0,
+        strict: bool = False,
+    ) -> None:
+        self.unsupported = self.invented = self.borne_out = 0
+        self.index = first
+        self._passages = passages
+        self._verifier = verifier
+        self._screen = screen
+        self._numbering = numbering
+        self._strict = strict
+
+    def sentence(self, draft: Draft) -> SentenceReleased | None:
+        """Return a draft as a sentence of the answer, None if it may not be shown."""
+        self.invented += draft.invented
+        text = _HEADING.sub("", _EMPHASIS.sub(r"\2", draft.text)).strip()
+        if not _SAYS.search(text):
+            return None
+        cited = [self._passages[key] for key in draft.keys]
+        verdict, bearing = self._support(text, cited)
+        texts = [each.chunk.text for each in bearing or cited]
+        refused = verdict.support != "verbatim" and self._screen.refuses(text, texts)
+        is_doubtful = verdict.support == "unsupported"
+        if refused or is_doubtful:
+            self.unsupported += 1
+        if refused or (is_doubtful and (self._strict or not draft.whole)):
+            return None
+        if not is_doubtful:
+            self.borne_out += 1
+        return self._released(text, draft, verdict, [] if is_doubtful else bearing)
+
+    def _released(
+        self, text: str, draft: Draft, verdict: Verdict, bearing: Sequence[Passage]
+    ) -> SentenceReleased:
+        citations: list[Citation] = []
+        for passage in bearing:
+            citations += [self._numbering.cite(passage, s) for s in _quoted(text, passage)]
+        sentence = AnswerSentence(
+            text=text,
+            citations=tuple(dict.fromkeys(each.number for each in citations)),
+            span=None,
+            support=verdict.support,
+            reason=verdict.reason,
+            begins=_begins(draft),
+        )
+        self.index += 1
+        return SentenceReleased(self.index - 1, sentence, tuple(dict.fromkeys(citations)))
+
+    def _support(self, text: str, cited: Sequence[Passage]) -> tuple[Verdict, list[Passage]]:
+        """Return a verdict and the passages it rests on: those cited, or else another one."""
+        verdict = Verdict("unsupported", "no passage is cited", 0.0)
+        if cited:
+            verdict = self._check(text, cited)
+            if verdict.support in BORNE_OUT:
+                return verdict, _contributing(text, cited)
+            if verdict.support == "unchecked":
+                return verdict, list(cited)
+        for passage in self._likely(text, cited):
+            other = self._check(text, [passage])
+            if other.support in BORNE_OUT:
+                return other, [passage]
+        return verdict, list(cited)
+
+    def _check(self, text: str, passages: Sequence[Passage]) -> Verdict:
+        return self._verifier.check(text, [Evidence.of(each) for each in passages])
+
+    def _likely(self, text: str, cited: Sequence[Passage]) -> list[Passage]:
+        """Return the passages not cited that share most with a sentence, best first."""
+        others = [each for each in self._passages.values() if each not in cited]
+        shares = [(_share(text, each.chunk.text), each) for each in others]
+        likely = sorted((pair for pair in shares if pair[0] >= 0.5), key=lambda pair: -pair[0])
+        return [each for _, each in likely[:TRIED]]
+
+
+def _begins(draft: Draft) -> Begins:
+    if draft.item:
+        return "item"
+    return "paragraph" if "\n" in draft.before else ""
+
+
+def _contributing(text: str, cited: Sequence[Passage]) -> list[Passage]:
+    """Return the passages that have a part of a sentence; the likeliest, where none has."""
+    shares = [_share(text, each.chunk.text) for each in cited]
+    chosen = [p for p, share in zip(cited, shares, strict=True) if share >= SHARED]
+    return chosen or [cited[shares.index(max(shares))]]
+
+
+def _share(text: str, told: str) -> float:
+    terms = set(content_terms(text))
+    return len(terms & set(content_terms(told))) / len(terms) if terms else 0.0
+
+
+def _quoted(text: str, passage: Passage) -> list[Sentence]:
+    """Return the sentences of a passage that say it: the one that shares most, and one more."""
+    wanted = set(content_terms(text))
+    told = [(s, set(content_terms(sentence_text(passage, s)))) for s in passage.chunk.sentences]
+    chosen: list[Sentence] = []
+    for _ in range(2):
+        best = max(told, key=lambda pair: len(pair[1] & wanted))
+        if chosen and len(best[1] & wanted) < max(1.0, SHARED * len(set(content_terms(text)))):
+            break
+        chosen.append(best[0])
+        wanted -= best[1]
+    return sorted(dict.fromkeys(chosen), key=lambda sentence: sentence.start)

@@ -1,0 +1,197 @@
+"""Answers written by a chat model: only what it is given, every sentence checked before it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from app.answering.answer import Degraded, Event, Generation, Waiting
+from app.answering.citations import Numbering
+from app.answering.conversation import Exchange
+from app.answering.support import Idf
+from app.answering.times import utc_today
+from app.answering.verify import Verifier
+from app.answering.writing import Task, Written
+from app.generation.failures import failure
+from app.generation.marks import CitationStream, Draft
+from app.generation.model import ChatModel, Usage
+from app.generation.prompts import (
+    MISSING,
+    NO_ANSWER,
+    VERSION,
+    Count,
+    Prompt,
+    answer_prompt,
+    language_name,
+    rewrite_prompt,
+)
+from app.generation.release import Release
+from app.generation.screen import Screen
+from vectorstore.errors import ModelError
+from vectorstore.lexical import content_terms
+from vectorstore.types import Encoder
+
+TALK = 800  # tokens of the talk that a question is made to stand alone with
+REWRITTEN = 120  # tokens of a question
+REWRITE_SECONDS = 8.0
+OWN = 0.6  # share of a rewritten question's words that come from the talk
+SHOWN_MISSING = 0.5  # of the words of a part without an answer that the question has
+
+
+class ChatWriter:
+    """Has a chat model write answers.
+
+    Args:
+        model: The chat model.
+        encoder: Of the passages' sentences, for the check by meaning.
+        idf: How much each term weighs.
+        budget: Tokens of a prompt.
+        strict: Leave out sentences without support, instead of marking them.
+        today: Tells the day, for "last year".
+    """
+
+    def __init__(
+        self,
+        model: ChatModel,
+        encoder: Encoder,
+        idf: Idf,
+        *,
+        budget: int,
+        strict: bool = False,
+        today: Callable[[], date] = utc_today,
+    ) -> None:
+        self.model = model
+        self._count: Count = encoder.count_tokens
+        self._verifier = Verifier(encoder, idf)
+        self._budget = budget
+        self._strict = strict
+        self._today = today
+
+    def write(
+        self, task: Task, numbering: Numbering, first: int = 0
+    ) -> Generator[Event, None, Written]:
+        """Yield sentences as they are written and checked; see `Writer`."""
+        prompt = answer_prompt(
+            task.question,
+            task.passages,
+            task.history,
+            today=self._today(),
+            language=language_name(task.language),
+            budget=self._budget,
+            count=self._count,
+        )
+        if prompt.dropped:
+            yield Degraded(
+                f"chat model: {prompt.dropped} of {len(task.passages)} passages had no room"
+            )
+        return (yield from self._read(task, prompt, numbering, first))
+
+    def _read(
+        self, task: Task, prompt: Prompt, numbering: Numbering, first: int
+    ) -> Generator[Event, None, Written]:
+        screen = Screen(prompt.messages[0].text)
+        release = Release(
+            prompt.passages, self._verifier, screen, numbering, first=first, strict=self._strict
+        )
+        stream = CitationStream(prompt.passages)
+        found = _Found()
+        failed = ""
+        reply = self.model.stream(prompt.messages)
+        try:
+            for piece in reply:
+                if piece is None:
+                    yield Waiting()
+                    continue
+                yield from _told(stream.feed(piece), release, found, task.question)
+        except ModelError as exc:
+            failed = exc.reason
+        finally:
+            reply.close()
+        yield from _told(stream.close(), release, found, task.question)
+        if not failed and reply.cut:
+            yield Degraded("chat model: its reply was cut off, it had become too long")
+        return Written(
+            self._generation(reply.usage, release, task.before),
+            failed or _useless(release, found),
+            refused=found.refused and not release.borne_out and not failed,
+            missing=tuple(found.missing),
+            next=release.index,
+        )
+
+    def _generation(
+        self, usage: Usage, release: Release | None = None, before: Generation | None = None
+    ) -> Generation:
+        earlier = before or Generation(self.model.name, VERSION)
+        costs = [cost for cost in (earlier.cost, usage.cost) if cost is not None]
+        return Generation(
+            model=self.model.name,
+            prompts=VERSION,
+            calls=earlier.calls + usage.calls,
+            input_tokens=earlier.input_tokens + usage.input_tokens,
+            output_tokens=earlier.output_tokens + usage.output_tokens,
+            cost=sum(costs) if costs else None,
+            invented=release.invented if release else 0,
+            unsupported=release.unsupported if release else 0,
+        )
+
+    def standalone(self, question: str, history: Sequence[Exchange]) -> tuple[str, Generation]:
+        """Return a question as it can be asked without the talk before it, and what that took.
+
+        What does not read like one question in the words of the talk is not believed.
+
+        Raises:
+            ModelError: The model failed, or replied with something else.
+        """
+        messages = rewrite_prompt(question, history, TALK, self._count)
+        text, usage = self.model.complete(messages, max_tokens=REWRITTEN, seconds=REWRITE_SECONDS)
+        asked = text.strip().strip('"“”«»').strip()
+        talk = " ".join([question, *(e.question + " " + e.answer for e in history)])
+        if not asked or "\n" in asked or _share(asked, talk) < OWN or "://" in asked:
+            said = "it did not make the question stand alone"
+            raise failure(self.model.name, "malformed", said)
+        return asked, self._generation(usage)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a reply says of what the passages do not answer."""
+
+    refused: bool = False
+    missing: list[str] = field(default_factory=list)
+
+    def takes(self, draft: Draft, question: str) -> bool:
+        """Take a draft that tells what has no answer; whether it was one."""
+        text = draft.text.strip(" \t\n*_.\"'")
+        if text.casefold().startswith(NO_ANSWER.casefold()):
+            self.refused = True
+            return True
+        if text.startswith(MISSING):
+            part = text.removeprefix(MISSING).strip()
+            if part and _share(part, question) >= SHOWN_MISSING:
+                self.missing.append(part)
+            return True
+        return False
+
+
+def _told(
+    drafts: Sequence[Draft], release: Release, found: _Found, question: str
+) -> Generator[Event, None, None]:
+    for draft in drafts:
+        if found.takes(draft, question):
+            continue
+        released = release.sentence(draft)
+        if released is not None:
+            yield released
+
+
+def _useless(release: Release, found: _Found) -> str:
+    if release.borne_out or found.refused:
+        return ""
+    return "chat model: nothing that it wrote is borne out by the passages"
+
+
+def _share(text: str, said: str) -> float:
+    """Return the share of a text's words that are said, 1 where it has none."""
+    terms = set(content_terms(text))
+    return len(terms & set(content_terms(said))) / len(terms) if terms else 1.0
