@@ -12,6 +12,8 @@ from app.answering.extractive import Candidate, also_said, choose
 from app.answering.features import Read
 from app.answering.summary import Central
 
+Released = Generator[SentenceReleased, None, None]
+
 
 class Quotes:
     """Numbers the sentences of an answer, and releases each once.
@@ -26,9 +28,7 @@ class Quotes:
         self._released: list[Read] = []
         self._index = first
 
-    def sentences(
-        self, ranked: Sequence[Candidate], most: int, part: str
-    ) -> Generator[SentenceReleased, None, None]:
+    def sentences(self, ranked: Sequence[Candidate], most: int, part: str) -> Released:
         """Yield those that answer; where articles disagree, these lead, and it is said."""
         apart = disagreeing(ranked)
         others = [each for each in choose(ranked, most) if not any(each is one for one in apart)]
@@ -40,9 +40,7 @@ class Quotes:
                 said = AnswerSentence(told_apart(apart), (), None, "service", reason, part)
                 yield SentenceReleased(self._next(), said, ())
 
-    def summary(
-        self, found: Sequence[Central], title: str
-    ) -> Generator[SentenceReleased, None, None]:
+    def summary(self, found: Sequence[Central], title: str) -> Released:
         """Yield the sentences of a summary, in its order."""
         for each in found:
             cited = [self._numbering.cite(each.passage, each.sentence)]

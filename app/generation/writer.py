@@ -1,4 +1,4 @@
-"""Answers written by a chat model: only what it is given, every sentence checked before it shows."""
+"""Answers written by a chat model: every sentence is checked before it shows."""
 
 from __future__ import annotations
 
