@@ -14,6 +14,8 @@ from app.answering.cache import AnswerCache
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine
 from app.answering.times import read_time, utc_today
+from app.generation.model import open_model
+from app.generation.writer import ChatWriter
 from app.identity import Allowed
 from app.records.records import Records
 from app.scope import EVERYTHING, Scope
@@ -73,8 +75,12 @@ class Service:
             self.store.catalogue.remember({"model": self._model, "precision": self._precision})
         self.records = Records(settings.data_dir / "catalogue.sqlite3")
         self._retriever = Retriever(self.store, self.encoder)
+        writer = self._open_writer(today) if settings.llm else None
+        threshold = settings.threshold
+        if writer is not None and settings.llm_threshold is not None:
+            threshold = settings.llm_threshold
         engine = Engine(
-            self.store, self._retriever, settings.threshold, today, settings.multilingual
+            self.store, self._retriever, threshold, today, settings.multilingual, writer
         )
         self._answers = AnswerCache(engine, self.store)
         self._writing = threading.Lock()
@@ -82,6 +88,16 @@ class Service:
     def _load(self, model: str, precision: str) -> SentenceTransformerEncoder | ChildEncoder:
         encoder = SentenceTransformerEncoder(model, self._threads, precision)
         return ChildEncoder(encoder) if self._serving else encoder
+
+    def _open_writer(self, today: Callable[[], date]) -> ChatWriter:
+        return ChatWriter(
+            open_model(self.settings),
+            encoder=lambda: self.encoder,
+            idf=lambda terms: self.store.lexical.idf(terms),
+            budget=self.settings.llm_context,
+            strict=self.settings.llm_strict,
+            today=today,
+        )
 
     def warm_up(self) -> None:
         """Load the encoder and the reader of dates, so that the first question does not wait."""

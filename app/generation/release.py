@@ -18,7 +18,6 @@ TRIED = 3  # passages that are tried where what is cited does not bear a sentenc
 SHARED = 0.25  # of a sentence's words that a cited passage or a further quote has to add
 BORNE_OUT: tuple[Checked, ...] = ("verbatim", "supported")
 _EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
-_HEADING = re.compile(r"^#{1,6}\s+")
 _SAYS = re.compile(r"\w")
 
 
@@ -35,7 +34,6 @@ class Release:
 
     Attributes:
         unsupported: Sentences that were marked or left out.
-        invented: Marks of passages that were never given.
         borne_out: Sentences that were let out with support.
     """
 
@@ -49,7 +47,7 @@ class Release:
         first: int = 0,
         strict: bool = False,
     ) -> None:
-        self.unsupported = self.invented = self.borne_out = 0
+        self.unsupported = self.borne_out = 0
         self.index = first
         self._passages = passages
         self._verifier = verifier
@@ -59,8 +57,7 @@ class Release:
 
     def sentence(self, draft: Draft) -> SentenceReleased | None:
         """Return a draft as a sentence of the answer, None if it may not be shown."""
-        self.invented += draft.invented
-        text = _HEADING.sub("", _EMPHASIS.sub(r"\2", draft.text)).strip()
+        text = _EMPHASIS.sub(r"\2", draft.text).strip()
         if not _SAYS.search(text):
             return None
         cited = [self._passages[key] for key in draft.keys]
@@ -120,7 +117,8 @@ class Release:
 
 
 def _begins(draft: Draft) -> Begins:
-    if draft.item:
+    sign = draft.before.strip()
+    if sign and sign[0] not in "#>":
         return "item"
     return "paragraph" if "\n" in draft.before else ""
 

@@ -20,7 +20,6 @@ from app.generation.prompts import (
     MISSING,
     NO_ANSWER,
     VERSION,
-    Count,
     Prompt,
     answer_prompt,
     language_name,
@@ -44,7 +43,7 @@ class ChatWriter:
 
     Args:
         model: The chat model.
-        encoder: Of the passages' sentences, for the check by meaning.
+        encoder: Gives the encoder of the passages' sentences, for the check by meaning.
         idf: How much each term weighs.
         budget: Tokens of a prompt.
         strict: Leave out sentences without support, instead of marking them.
@@ -54,7 +53,7 @@ class ChatWriter:
     def __init__(
         self,
         model: ChatModel,
-        encoder: Encoder,
+        encoder: Callable[[], Encoder],
         idf: Idf,
         *,
         budget: int,
@@ -62,8 +61,8 @@ class ChatWriter:
         today: Callable[[], date] = utc_today,
     ) -> None:
         self.model = model
-        self._count: Count = encoder.count_tokens
-        self._verifier = Verifier(encoder, idf)
+        self._encoder = encoder
+        self._idf = idf
         self._budget = budget
         self._strict = strict
         self._today = today
@@ -79,7 +78,7 @@ class ChatWriter:
             today=self._today(),
             language=language_name(task.language),
             budget=self._budget,
-            count=self._count,
+            count=self._encoder().count_tokens,
         )
         if prompt.dropped:
             yield Degraded(
@@ -92,7 +91,12 @@ class ChatWriter:
     ) -> Generator[Event, None, Written]:
         screen = Screen(prompt.messages[0].text)
         release = Release(
-            prompt.passages, self._verifier, screen, numbering, first=first, strict=self._strict
+            prompt.passages,
+            Verifier(self._encoder(), self._idf),
+            screen,
+            numbering,
+            first=first,
+            strict=self._strict,
         )
         stream = CitationStream(prompt.passages)
         found = _Found()
@@ -112,7 +116,7 @@ class ChatWriter:
         if not failed and reply.cut:
             yield Degraded("chat model: its reply was cut off, it had become too long")
         return Written(
-            self._generation(reply.usage, release, task.before),
+            self._generation(reply.usage, task.before, stream.invented, release.unsupported),
             failed or _useless(release, found),
             refused=found.refused and not release.borne_out and not failed,
             missing=tuple(found.missing),
@@ -120,7 +124,11 @@ class ChatWriter:
         )
 
     def _generation(
-        self, usage: Usage, release: Release | None = None, before: Generation | None = None
+        self,
+        usage: Usage,
+        before: Generation | None = None,
+        invented: int = 0,
+        unsupported: int = 0,
     ) -> Generation:
         earlier = before or Generation(self.model.name, VERSION)
         costs = [cost for cost in (earlier.cost, usage.cost) if cost is not None]
@@ -131,8 +139,8 @@ class ChatWriter:
             input_tokens=earlier.input_tokens + usage.input_tokens,
             output_tokens=earlier.output_tokens + usage.output_tokens,
             cost=sum(costs) if costs else None,
-            invented=release.invented if release else 0,
-            unsupported=release.unsupported if release else 0,
+            invented=invented,
+            unsupported=unsupported,
         )
 
     def standalone(self, question: str, history: Sequence[Exchange]) -> tuple[str, Generation]:
@@ -143,7 +151,7 @@ class ChatWriter:
         Raises:
             ModelError: The model failed, or replied with something else.
         """
-        messages = rewrite_prompt(question, history, TALK, self._count)
+        messages = rewrite_prompt(question, history, TALK, self._encoder().count_tokens)
         text, usage = self.model.complete(messages, max_tokens=REWRITTEN, seconds=REWRITE_SECONDS)
         asked = text.strip().strip('"“”«»').strip()
         talk = " ".join([question, *(e.question + " " + e.answer for e in history)])
