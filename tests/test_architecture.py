@@ -26,7 +26,11 @@ DOORS = {
     "chromadb": ["vectorstore/dense.py"],
     "tantivy": ["vectorstore/lexical.py"],
     "langchain": ["app/generation/model.py"],
-    "langchain_core": ["app/generation/model.py", "vectorstore/lc_retriever.py"],
+    "langchain_core": [
+        "app/generation/model.py",
+        "app/lc_engine.py",
+        "vectorstore/lc_retriever.py",
+    ],
     "date_wrangler": ["app/answering/times.py"],
     "gradio": ["app/web/"],
     "mcp": ["app/mcp_server.py"],

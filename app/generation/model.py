@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessageChunk
+    from langchain_core.runnables import RunnableConfig
 
     from app.settings import Settings
 
@@ -118,7 +119,8 @@ async def _pieces(
     model: BaseChatModel, messages: list[tuple[str, str]], callbacks: list[BaseCallbackHandler]
 ) -> AsyncGenerator[Piece, None]:
     """Yield what a model streams; reasoning and calls of tools are no text."""
-    async for chunk in model.astream(messages, config={"callbacks": callbacks}):
+    config: RunnableConfig = {"callbacks": callbacks} if callbacks else {}  # else those around
+    async for chunk in model.astream(messages, config=config):
         counted = chunk.usage_metadata
         tokens = (counted["input_tokens"], counted["output_tokens"]) if counted else None
         yield Piece(str(chunk.text), _finish(chunk), tokens)
