@@ -48,6 +48,18 @@ def test_stages_fall_into_their_buckets(metrics: Metrics) -> None:
     assert found["citewell_answers_total", (("outcome", "answered"),)] == 0
 
 
+def test_what_a_chat_model_did_is_counted(metrics: Metrics) -> None:
+    """Tokens are counted by direction, sentences by how they are supported."""
+    told = body("q1", "Why?")
+    used = {"model": "openai:m", "input_tokens": 900, "output_tokens": 40}
+    metrics.answer(told)
+    metrics.answer({**told, "generation": used})
+    found = read(metrics)
+    assert found["citewell_model_tokens_total", (("direction", "read"),)] == 900
+    assert found["citewell_model_tokens_total", (("direction", "written"),)] == 40
+    assert found["citewell_sentences_total", (("support", "verbatim"),)] == 2
+
+
 def test_requests_are_counted_by_route_and_class(metrics: Metrics) -> None:
     """A status counts in its class, and a method that nobody knows as another."""
     metrics.request("GET", "/a/{id}", 200, 0.01)
