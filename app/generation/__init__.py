@@ -1,0 +1,1 @@
+"""Answers by a chat model that can only say what the passages say."""
