@@ -282,7 +282,7 @@ def new_answer_id() -> str:
     return f"q{uuid.uuid4().hex}"
 
 
-def closest(passages: tuple[Passage, ...]) -> tuple[ArticleHead, ...]:
+def closest(passages: Sequence[Passage]) -> tuple[ArticleHead, ...]:
     """Return the articles of the best passages, each once, at most CLOSEST."""
     return tuple(dict.fromkeys(passage.article for passage in passages))[:CLOSEST]
 
