@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
-__all__ = ["ChatModel", "Message", "Reply", "Usage", "open_model"]
+__all__ = ["ChatModel", "Message", "Reply", "Usage", "key_source", "open_model"]
 
 EXTRAS = ("anthropic", "ollama", "openai")  # of pyproject.toml
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
@@ -199,6 +199,16 @@ def _key(provider: str, settings: Settings) -> str | None:
         msg = f"CITEWELL_LLM is {settings.llm!r}, which takes a key: set {variable}."
         raise SettingsError(msg)
     return None
+
+
+def key_source(settings: Settings) -> str:
+    """Return where the key comes from that is sent, in words; never the key."""
+    if settings.llm_api_key is not None:
+        return "CITEWELL_LLM_API_KEY"
+    if settings.llm_base_url is not None:
+        return "none is sent there"
+    provider = (settings.llm or "").partition(":")[0]
+    return KEYS.get(provider, "what the provider's package finds")
 
 
 def _options(provider: str, settings: Settings) -> dict[str, Any]:
