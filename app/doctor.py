@@ -86,8 +86,9 @@ def _store(service: Service) -> Check:
 
 
 def _encoder(service: Service) -> Check:
-    begun = time.perf_counter()
     try:
+        service.encoder.encode_query("warm up")
+        begun = time.perf_counter()
         service.encoder.encode_query(QUESTION)
     except CitewellError as exc:
         return Check("encoder", False, str(exc))
@@ -121,11 +122,8 @@ def _reply(model: ChatModel) -> Check:
                 first = time.perf_counter() - begun
     except CitewellError as exc:
         return Check("reply", False, str(exc))
-    took = time.perf_counter() - begun
-    usage = reply.usage
-    tokens = f"{usage.input_tokens} tokens read, {usage.output_tokens} written"
-    if not usage.counted:
-        tokens = "it does not count tokens"
-    return Check(
-        "reply", True, f"first token after {first:.2f} s, all after {took:.2f} s; {tokens}"
-    )
+    whole, usage = time.perf_counter() - begun, reply.usage
+    said = f"first token after {first:.2f} s, all after {whole:.2f} s"
+    if usage.counted:
+        said += f"; {usage.input_tokens} tokens read, {usage.output_tokens} written"
+    return Check("reply", True, said)

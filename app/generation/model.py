@@ -157,25 +157,31 @@ def _is_on(value: str) -> bool:
 def _langchain_model(settings: Settings) -> BaseChatModel:
     name = settings.llm or ""
     provider, _, model = name.partition(":")
+    options = _options(provider, settings)
     try:
         from langchain.chat_models import init_chat_model
 
-        found: BaseChatModel = init_chat_model(
-            model, model_provider=provider, **_options(provider, settings)
-        )
+        found: BaseChatModel = init_chat_model(model, model_provider=provider, **options)
     except ImportError as exc:
         raise SettingsError(_uninstalled(name, provider, exc)) from exc
     except Exception as exc:  # whatever a provider's class raises; its text may hold the key
-        known = "Unsupported provider" not in str(exc)
-        why = f"it cannot be set up ({type(exc).__name__})" if known else "no such provider"
-        key = "CITEWELL_LLM_API_KEY, or the provider's own variables"
-        msg = f"CITEWELL_LLM is {name!r}: {why}. Check the name{f' and {key}' if known else ''}."
-        raise SettingsError(msg) from None
-    return found
+        unfit = _unfit(name, exc)
+    else:
+        return found
+    raise SettingsError(unfit)  # out here it has no context that could be shown
+
+
+def _unfit(name: str, exc: Exception) -> str:
+    if "Unsupported provider" in str(exc):
+        return f"CITEWELL_LLM is {name!r}, and LangChain knows no such provider. Check its name."
+    return (
+        f"CITEWELL_LLM is {name!r}, which cannot be set up ({type(exc).__name__}). Check the name, "
+        "and CITEWELL_LLM_API_KEY or the provider's own variables."
+    )
 
 
 def _uninstalled(name: str, provider: str, exc: ImportError) -> str:
-    install = f"pip install 'citewell[{provider}]'"
+    install = f"pip install -c requirements-dev.lock -e '.[{provider}]' (in Citewell's checkout)"
     if provider not in EXTRAS:
         package = provider.partition("_")[0]
         install = f"pip install langchain langchain-{package}"
@@ -234,7 +240,8 @@ def _options(provider: str, settings: Settings) -> dict[str, Any]:
             "timeout": settings.llm_seconds,
         }
     if provider == "openai":
-        wanted |= {"stream_usage": True}
+        # what waits for each chunk is ours: LangChain's own can swallow a cancellation
+        wanted |= {"stream_usage": True, "stream_chunk_timeout": 0}
         if settings.llm_base_url is not None:
             wanted |= {"use_responses_api": False}  # other servers speak the older API
     return {name: value for name, value in wanted.items() if value is not None}
