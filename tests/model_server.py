@@ -208,6 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(script.status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
+        self.send_header("connection", "close")
         for name, value in script.headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -217,6 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", script.content_type)
         self.send_header("transfer-encoding", "chunked")
+        self.send_header("connection", "close")  # else clients that are forgotten leave sockets
         for name, value in script.headers.items():
             self.send_header(name, value)
         self.end_headers()
