@@ -106,10 +106,16 @@ def _model(settings: Settings) -> list[Check]:
         return [Check("chat model", False, str(exc))]
     place = settings.llm_base_url or "its provider's address"
     said = f"{model.name} at {place}; key: {key_source(settings)}"
-    checks = [Check("chat model", True, said)]
-    if tracing := next((name for name in TRACING if os.environ.get(name) == "true"), None):
-        checks.append(Check("tracing", True, f"{tracing} sends prompts and replies to LangSmith"))
-    return [*checks, _reply(model)]
+    return [Check("chat model", True, said), *_tracing(), _reply(model)]
+
+
+def _tracing() -> list[Check]:
+    """LangChain sends what it is told to its maker's service, if a variable of its own says so."""
+    return [
+        Check("tracing", True, f"{name} sends prompts and replies to LangSmith")
+        for name in TRACING
+        if os.environ.get(name) == "true"
+    ]
 
 
 def _reply(model: ChatModel) -> Check:

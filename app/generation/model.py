@@ -181,11 +181,12 @@ def _unfit(name: str, exc: Exception) -> str:
 
 
 def _uninstalled(name: str, provider: str, exc: ImportError) -> str:
-    install = f"pip install -c requirements-dev.lock -e '.[{provider}]' (in Citewell's checkout)"
-    if provider not in EXTRAS:
-        package = provider.partition("_")[0]
-        install = f"pip install langchain langchain-{package}"
-    return f"CITEWELL_LLM is {name!r}, whose package is not installed ({exc.name}). Run: {install}"
+    lacking = exc.name or getattr(exc.__cause__, "name", None) or f"langchain_{provider}"
+    package = lacking.partition(".")[0].replace("_", "-")
+    install = f"pip install langchain {package}"
+    if provider in EXTRAS:
+        install = f"pip install -c requirements-dev.lock -e '.[{provider}]' (in Citewell's folder)"
+    return f"CITEWELL_LLM is {name!r}, and {package} is not installed. Run: {install}"
 
 
 def _key(provider: str, settings: Settings) -> str | None:
