@@ -24,7 +24,9 @@ LEAST_SECRET = 32  # characters
 class Settings(BaseSettings):
     """What an operator may set; each field is the variable CITEWELL_<NAME>."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(
         default=Path("data"), description="The folder that holds the catalogue and the indexes."

@@ -40,6 +40,7 @@ DOORS = {
     "typer": [
         "app/cli.py",
         "app/cli_access.py",
+        "app/cli_doctor.py",
         "app/cli_eval.py",
         "app/cli_portals.py",
         "app/cli_sight.py",

@@ -25,6 +25,7 @@ from vectorstore.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
+AGAIN = 0.05  # seconds after which a call that goes on is cancelled once more
 HEARTBEAT = 0.5  # seconds of silence after which the reader gets a None
 BACKOFF = 0.5  # seconds before a call is tried again, doubled each time, if the provider names none
 LONGEST_TOKEN = 16  # characters: what is longer than all tokens allowed was not limited to them
@@ -196,8 +197,10 @@ class Reply:
             self._task = self._loop.create_task(self._run(), context=context)
 
     def _cancel(self) -> None:
-        if self._task is not None:
+        """Cancel the call, and again until it ends: Python 3.11's wait_for may swallow it."""
+        if self._task is not None and not self._task.done():
             self._task.cancel()
+            self._loop.call_later(AGAIN, self._cancel)
 
     async def _run(self) -> None:
         """Call the model and queue what it says, then how it ended."""
