@@ -1,15 +1,15 @@
 """Where a sentence of a reply ends, decided on one character behind it.
 
-The house's splitter (sentencex) knows the abbreviations; around it stand rules for what it does
-not ask: brackets and quotations that are still open, small letters that go on, numbered items,
-days of the month, and marks, which models set behind whole sentences.
+The splitter of articles (ingest/split.py) knows the abbreviations; around it stand rules for what
+it does not ask: brackets and quotations that are still open, small letters that go on, numbered
+items, days of the month, and marks, which models set behind whole sentences.
 """
 
 from __future__ import annotations
 
 import re
 
-import sentencex
+from ingest.split import find_sentences
 
 STOPS = ".!?…。！？؟۔।॥｡．‼⁇⁈⁉"
 TIGHT = "。！？｡"  # stops that no blank follows
@@ -50,7 +50,7 @@ def ends(sentence: str, after: str, apart: bool, marked: bool, language: str) ->
         after: The next character that is no blank and of no mark.
         apart: Whether there is a blank between.
         marked: Whether there is a mark between.
-        language: Whose abbreviations to expect; a code of two letters.
+        language: Whose abbreviations to expect; a tag such as en or de-CH.
     """
     tail = sentence[-_ASIDE:]
     core = tail.rstrip(_AFTER_STOP)
@@ -81,10 +81,9 @@ def _is_abbreviation(core: str, after: str, language: str) -> bool:
     """Tell whether the full stop at the end of `core` belongs to a word or a number."""
     if _NUMBERED.search(core) or _DAY.search(core) or _INITIAL.search(core):
         return True
-    if language in _DOTTED_DAYS and _ORDINAL.search(core):
+    if language[:2] in _DOTTED_DAYS and _ORDINAL.search(core):
         return True
     words = " ".join(_SURROGATES.sub("x", core[-_MEMORY:]).split())
     following = after if after.isalnum() else "A"
     probe = f"{words} {following}"
-    last = sentencex.get_sentence_boundaries(language, probe)[-1]
-    return bool(last["start_index"] < len(words))
+    return find_sentences(probe, 0, len(probe), language)[-1].start < len(words)

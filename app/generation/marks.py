@@ -77,7 +77,7 @@ class CitationStream:
         Args:
             keys: Under which passages were handed out: 1 to 16 letters and digits each, not
                 told apart by case alone. Best with a digit in each (keys.py).
-            language: Whose abbreviations to expect; a code of two letters.
+            language: Whose abbreviations to expect; a tag such as en or de-CH.
 
         Raises:
             ValueError: A key has another form.
