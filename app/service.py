@@ -79,10 +79,10 @@ class Service:
         threshold = settings.threshold
         if writer is not None and settings.llm_threshold is not None:
             threshold = settings.llm_threshold
-        engine = Engine(
+        self.engine = Engine(
             self.store, self._retriever, threshold, today, settings.multilingual, writer
         )
-        self._answers = AnswerCache(engine, self.store)
+        self._answers = AnswerCache(self.engine, self.store)
         self._writing = threading.Lock()
 
     def _load(self, model: str, precision: str) -> SentenceTransformerEncoder | ChildEncoder:
