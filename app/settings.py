@@ -41,6 +41,16 @@ class Settings(BaseSettings):
         default=None,
         description="The encoder's arithmetic. By default the one the store is built with.",
     )
+    reranker: str | None = Field(
+        default=None,
+        description="A sentence-transformers cross-encoder that reorders the best passages: an id "
+        "in the local model cache, or a folder.",
+    )
+    rerank_ms: int = Field(
+        default=300,  # bench/reranker.py prints what a small model takes
+        ge=1,
+        description="Milliseconds that the reranker may take; answers say what it did not read.",
+    )
     threshold: float = Field(
         default=0.5,  # bench/fit_answers.py prints what others give
         ge=0,

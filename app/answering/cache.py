@@ -2,7 +2,8 @@
 
 An answer is a function of the question as it stands alone, of the days that it means by "last
 week", of the articles that may answer, and of the state of the store. A publication ends a
-state, and with it every answer that is kept.
+state, and with it every answer that is kept. What was lacking only at that moment, as a reranker
+that ran out of time, is not told again: such an answer is not kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from app.answering.answer import Done, Event, PassagesFound, SentenceReleased, Started
+from app.answering.answer import Degraded, Done, Event, PassagesFound, SentenceReleased, Started
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine, new_answer_id
 from app.answering.parts import Understood, understand
@@ -66,7 +67,7 @@ class AnswerCache:
         events: list[Event] = []
         for event in self._engine.stream(question, condition, history):
             events.append(_lean(event))
-            if isinstance(event, Done):
+            if isinstance(event, Done) and not any(map(_is_passing, events)):
                 self._keep(state, key, events)
             yield event
 
@@ -108,6 +109,10 @@ def _again(events: tuple[Event, ...], question: str, start: float) -> Iterator[E
                 yield replace(event, timings={"cached": took, **first, "total": took})
             case _:
                 yield event
+
+
+def _is_passing(event: Event) -> bool:
+    return isinstance(event, Degraded) and event.passing
 
 
 def _lean(event: Event) -> Event:

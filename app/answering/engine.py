@@ -126,8 +126,9 @@ class Engine:
         found = [self._retriever.retrieve(part.query, TOP_K, condition) for part in meant.parts]
         if not self._multilingual and not is_english(meant.question, ""):
             yield Degraded(WEAK_LANGUAGE)
+        passing = any(each.passing for each in found)
         for reason in dict.fromkeys(reason for each in found for reason in each.degraded):
-            yield Degraded(reason)
+            yield Degraded(reason, passing)
         passages = timely_passages(merged([each.passages for each in found]), when)
         yield PassagesFound(passages)
         timings = _summed([each.timings for each in found])

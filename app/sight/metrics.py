@@ -22,7 +22,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-STAGES = ("wait", "encode", "retrieve", "first_sentence", "total")
+STAGES = ("wait", "encode", "retrieve", "rerank", "first_sentence", "total")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REASONS = ("busy", "limit", "auth")
 OUTCOMES = ("answered", "partial", "not_found")
