@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         "in the local model cache, or a folder.",
     )
     rerank_ms: int = Field(
-        default=300,  # bench/reranker.py prints what a small model takes
+        default=1_000,  # what readers wait for without losing the thread; see bench/reranker.py
         ge=1,
         description="Milliseconds that the reranker may take; answers say what it did not read.",
     )

@@ -1,8 +1,8 @@
 """A cross-encoder reads the query and a passage together, and reorders what retrieval found.
 
 That is much slower than comparing vectors, so it reads the head of the list only, from the best
-on, in small batches until a deadline. What it has read comes first, by its scores; what it has
-not read stays behind, in the order of retrieval. No batch is interrupted: one that may not end
+on, one after the other until a deadline. What it has read comes first, by its scores; what it has
+not read stays behind, in the order of retrieval. No pass is interrupted: one that may not end
 in time, as those before it tell, is not begun.
 """
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
 HEAD = 20  # passages; for more, retrieval would take more candidates, which changes all its scores
-BATCH = 2  # passages; larger ones are hardly faster on one thread, and overrun by more
-MAX_TOKENS = 512  # of query and passage, whatever the model can read: bounds a batch's time
+BATCH = 1  # passages of a pass; on one thread more take longer, being padded to the longest
+MAX_TOKENS = 512  # of query and passage, whatever the model can read: bounds a pass's time
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Reranker:
     Args:
         model: An id in the local model cache, or a folder.
         deadline: Milliseconds that reordering one list may take, waiting included. The last
-            batch overruns it if it takes longer than each before it.
+            pass overruns it if it takes longer than each before it.
         threads: How many CPU threads one call may use; the same as the encoder, since torch has
             one number for all.
 
@@ -144,7 +144,7 @@ class Reranker:
         if not self._turns.acquire(timeout=self.deadline / 1e3):
             return scores
         try:
-            longest = 0.0  # seconds of a batch
+            longest = 0.0  # seconds of a pass
             while len(scores) < len(texts):
                 begun = time.perf_counter()
                 if begun + longest >= end:

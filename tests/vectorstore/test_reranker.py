@@ -12,7 +12,7 @@ import pytest
 from tests.cross_encoders import make_cross_encoder
 from tests.fakes import HashEncoder, put
 from vectorstore.errors import EncoderError
-from vectorstore.reranker import BATCH, HEAD, Reranker
+from vectorstore.reranker import HEAD, Reranker
 from vectorstore.retriever import Retriever
 from vectorstore.store import Store
 from vectorstore.types import ArticleHead, Chunk, Passage, Signals, embedding_context
@@ -93,22 +93,38 @@ def test_without_time_the_order_stays(folder: Path) -> None:
 
 
 class Slow(Reranker):
-    """A reranker that takes a while for a batch."""
+    """A reranker that takes a while for some of the passages; `pauses` are seconds."""
+
+    pauses: Sequence[float] = ()
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        """Score after 60 milliseconds."""
-        time.sleep(0.06)
+        """Score after the next pause."""
+        if self.pauses:
+            time.sleep(self.pauses[0])
+            self.pauses = self.pauses[1:]
         return super().score(query, texts)
 
 
-def test_what_there_was_no_time_for_stays_behind(folder: Path) -> None:
-    """The best passages are scored first; a batch that would not end in time is not begun."""
-    slow = Slow(str(folder), 100)
+@pytest.mark.parametrize(
+    ("pauses", "scored"),
+    [
+        pytest.param((0, 0, 1), ["c2", "c1", "c0"], id="the deadline passes"),
+        pytest.param((0.6,), ["c0"], id="the next would end late"),
+    ],
+)
+def test_what_there_was_no_time_for_stays_behind(
+    folder: Path, pauses: Sequence[float], scored: list[str]
+) -> None:
+    """The best passages are scored first; one that would not end in time is not begun."""
+    slow = Slow(str(folder), 1_000)
     slow.load()
+    slow.pauses = pauses
     found = slow.rerank(QUERY, PASSAGES[:6])
-    assert [each.chunk.id for each in found.passages] == ["c1", "c0", "c2", "c3", "c4", "c5"]
+    rest = ["c0", "c1", "c2", "c3", "c4", "c5"][len(scored) :]
+    assert [each.chunk.id for each in found.passages] == scored + rest
     assert [each.rank for each in found.passages] == [1, 2, 3, 4, 5, 6]
-    assert found.missing == (f"reranker: {BATCH} of 6 passages were scored within 100 ms",)
+    said = f"reranker: {len(scored)} of 6 passages were scored within 1000 ms"
+    assert found.missing == (said,)
 
 
 def test_waiting_for_others_counts(folder: Path) -> None:
