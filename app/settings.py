@@ -43,6 +43,16 @@ class Settings(BaseSettings):
         default=None,
         description="The encoder's arithmetic. By default the one the store is built with.",
     )
+    reranker: str | None = Field(
+        default=None,
+        description="A sentence-transformers cross-encoder that reorders the best passages: an id "
+        "in the local model cache, or a folder.",
+    )
+    rerank_ms: int = Field(
+        default=1_000,  # what readers wait for without losing the thread; see bench/reranker.py
+        ge=1,
+        description="Milliseconds that the reranker may take; answers say what it did not read.",
+    )
     threshold: float = Field(
         default=0.5,  # bench/fit_answers.py prints what others give
         ge=0,

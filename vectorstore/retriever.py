@@ -18,6 +18,7 @@ from vectorstore.batcher import QueryBatcher
 from vectorstore.copies import Outline, is_copy, outline
 from vectorstore.errors import QuestionError
 from vectorstore.lexical import analyze, content_terms
+from vectorstore.reranker import HEAD, Reranker
 from vectorstore.rows import Located
 from vectorstore.store import Store
 from vectorstore.types import Encoder, Filter, Passage, Signals, Vector, embedding_context
@@ -33,7 +34,8 @@ class Retrieved:
     """The passages for one query, best first, with what answering needs beside them.
 
     `idf` holds the weight of each of the query's content terms; `searched` is how many chunks
-    were there to be found; `degraded` tells what was missing; `timings` are milliseconds.
+    were there to be found; `degraded` tells what was missing, `passing` whether some of it may
+    be there when the same is asked again; `timings` are milliseconds.
     """
 
     passages: tuple[Passage, ...]
@@ -41,6 +43,7 @@ class Retrieved:
     idf: Mapping[str, float]
     searched: int
     degraded: tuple[str, ...] = ()
+    passing: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -49,15 +52,21 @@ class Retriever:
 
     `encoder` is the one the store is embedded with; whoever changes that changes it here, in the
     moment of the switch. Queries that come together are encoded together, unless `batching` is
-    off.
+    off. A `reranker` has the last word on the order of the first HEAD passages.
     """
 
     def __init__(
-        self, store: Store, encoder: Encoder, alpha: float = ALPHA, batching: bool = True
+        self,
+        store: Store,
+        encoder: Encoder,
+        alpha: float = ALPHA,
+        batching: bool = True,
+        reranker: Reranker | None = None,
     ) -> None:
         self._store = store
         self._alpha = alpha
         self._batching = batching
+        self._reranker = reranker
         # More at once than there are cores would only take time from each other.
         self._cores = max(2, os.cpu_count() or 1)
         self._turns = threading.BoundedSemaphore(self._cores)
@@ -97,14 +106,28 @@ class Retriever:
         asked = time.perf_counter()
         with self._turns:
             begun = time.perf_counter()
-            found = self._retrieve(query, queries, encoded.vector, top_k, condition or Filter())
+            depth = top_k if self._reranker is None else max(top_k, HEAD)
+            found = self._retrieve(query, queries, encoded.vector, depth, condition or Filter())
         timings = {
             "wait": encoded.waited + begun - asked,
             "encode": asked - start - encoded.waited,
             "retrieve": time.perf_counter() - begun,
         }
         told = {stage: max(0.0, seconds) * 1e3 for stage, seconds in timings.items()}
-        return replace(found, timings=told)
+        return self._rerank(query, replace(found, timings=told), top_k)
+
+    def _rerank(self, query: str, found: Retrieved, top_k: int) -> Retrieved:
+        if self._reranker is None:
+            return found
+        begun = time.perf_counter()
+        reranked = self._reranker.rerank(query, found.passages)
+        return replace(
+            found,
+            passages=reranked.passages[:top_k],
+            degraded=found.degraded + reranked.missing,
+            passing=bool(reranked.missing),
+            timings={**found.timings, "rerank": (time.perf_counter() - begun) * 1e3},
+        )
 
     def _retrieve(
         self, query: str, queries: QueryBatcher, vector: Vector, top_k: int, condition: Filter

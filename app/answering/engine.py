@@ -112,7 +112,7 @@ class Engine:
             yield Done("answered", (), clock.told())
             return
         if failure:
-            yield Degraded(failure)
+            yield Degraded(failure, passing=True)
         if not is_dated:
             yield Degraded(f"No article has a date: those {period_text(narrowed)} cannot be told.")
         task = Task(meant.question, (), history, before=before)
@@ -147,8 +147,9 @@ class Engine:
         found = [self._retriever.retrieve(part.query, TOP_K, condition) for part in meant.parts]
         if not self._multilingual and not is_english(meant.question, ""):
             yield Degraded(WEAK_LANGUAGE)
+        passing = any(each.passing for each in found)
         for reason in dict.fromkeys(reason for each in found for reason in each.degraded):
-            yield Degraded(reason)
+            yield Degraded(reason, passing)
         passages = timely_passages(merged([each.passages for each in found]), when)
         yield PassagesFound(passages)
         for retrieved in found:
@@ -190,7 +191,7 @@ class Engine:
             yield Done("not_found", closest(task.passages), told, generation=written.generation)
             return
         if written.failure:
-            yield Degraded(f"{written.failure}; the articles are quoted instead")
+            yield Degraded(f"{written.failure}; the articles are quoted instead", passing=True)
             yield from clock.heard(quote(Quotes(numbering, written.next)))
         lacking += tuple(part for part in written.missing if part not in lacking)
         outcome: Outcome = "partial" if lacking else "answered"

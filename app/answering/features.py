@@ -2,6 +2,12 @@
 
 All are computed from the question, the sentence, its neighbours and its passage; none looks at
 anything but text, vectors and document frequencies, so a reader can follow each.
+
+Where a reranker has reordered the passages, "1 / passage rank" is the place that it gave: so its
+order reaches the choice of sentences. "passage score" and what is below the best one stay as
+retrieval fused them, since trees were grown on such scores and a cross-encoder's have another
+scale; without a reranker the two agree, with one they may not, and what the trees then make of
+them was not measured on a real cross-encoder.
 """
 
 from __future__ import annotations

@@ -104,7 +104,9 @@ class Asker:
     def __init__(self, service: Service, encoder: Encoder) -> None:
         self._service = service
         self._texts: dict[str, tuple[str, str]] = {}  # article id -> sha256, text
-        self._retriever = _MeteredRetriever(service.store, encoder, batching=False)
+        self._retriever = _MeteredRetriever(
+            service.store, encoder, batching=False, reranker=service.reranker
+        )
         self._retriever.encoder = _MeteredEncoder(encoder, self._retriever)  # type: ignore[assignment]
         self._engine = Engine(service.store, self._retriever, service.settings.threshold)
 

@@ -22,7 +22,16 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-STAGES = ("wait", "rewrite", "encode", "retrieve", "generate", "first_sentence", "total")
+STAGES = (
+    "wait",
+    "rewrite",
+    "encode",
+    "retrieve",
+    "rerank",
+    "generate",
+    "first_sentence",
+    "total",
+)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REASONS = ("busy", "limit", "auth")
 OUTCOMES = ("answered", "partial", "not_found")

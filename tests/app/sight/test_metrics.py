@@ -31,7 +31,7 @@ def metrics() -> Metrics:
 
 def test_stages_fall_into_their_buckets(metrics: Metrics) -> None:
     """Each timing is counted in seconds; one that is no stage of ours is left out."""
-    timings = {"encode": 4.0, "retrieve": 0.4, "total": 20_000.0, "rerank": 1.0}
+    timings = {"encode": 4.0, "retrieve": 0.4, "total": 20_000.0, "steep": 1.0}
     metrics.answer(body("q1", "Why?", "not_found", timings))
     found = read(metrics)
 
@@ -43,7 +43,7 @@ def test_stages_fall_into_their_buckets(metrics: Metrics) -> None:
     assert (bucket("total", "10.0"), bucket("total", "+Inf")) == (0, 1)
     assert found["citewell_stage_seconds_sum", (("stage", "total"),)] == 20.0
     assert found["citewell_stage_seconds_count", (("stage", "first_sentence"),)] == 0
-    assert not [labels for _, labels in found if ("stage", "rerank") in labels]
+    assert not [labels for _, labels in found if ("stage", "steep") in labels]
     assert found["citewell_answers_total", (("outcome", "not_found"),)] == 1
     assert found["citewell_answers_total", (("outcome", "answered"),)] == 0
 
