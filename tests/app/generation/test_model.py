@@ -277,11 +277,11 @@ def test_a_deadline_holds_though_the_loop_hangs(model: Open, model_server: Model
 def test_the_whole_has_a_deadline(model: Open, model_server: ModelServer) -> None:
     """A model that goes on and on is given up, although it is never silent."""
     model_server.play(Script([f"{number} " for number in range(1000)], pause=0.02))
-    opened, begun = model(llm_seconds=0.6), time.monotonic()
+    opened, begun = model(llm_seconds=1), time.monotonic()
     error = failed(opened)
     assert error.kind == "too_slow"
-    assert "no whole reply within 0.6 s" in error.reason
-    assert time.monotonic() - begun < 1.2
+    assert "no whole reply within 1 s" in error.reason
+    assert time.monotonic() - begun < 1.6
     assert model_server.wait_for_disconnect()
 
 
@@ -394,7 +394,7 @@ def test_a_deadline_stops_the_call(model: Open, model_server: ModelServer) -> No
 def test_a_reply_that_nobody_reads_ends(model: Open, model_server: ModelServer) -> None:
     """A call that is neither read nor closed ends with its deadline."""
     model_server.play(Script(["The "], end="hang"))
-    reply = model(llm_seconds=0.5).stream(PROMPT)
+    reply = model(llm_seconds=0.8).stream(PROMPT)
     assert model_server.wait_for_disconnect()
     assert reply.usage.calls == 1
 
