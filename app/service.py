@@ -26,6 +26,7 @@ from vectorstore import backup, upkeep
 from vectorstore.child import ChildEncoder
 from vectorstore.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
 from vectorstore.errors import EncoderError, SettingsError, UnknownNameError
+from vectorstore.language import load as load_language_model
 from vectorstore.reader import Collection, remembered
 from vectorstore.retriever import Retrieved, Retriever
 from vectorstore.store import Store
@@ -84,8 +85,9 @@ class Service:
         return ChildEncoder(encoder) if self._serving else encoder
 
     def warm_up(self) -> None:
-        """Load the encoder and the reader of dates, so that the first question does not wait."""
+        """Load what answering needs, so that the first question does not wait."""
         self.encoder.encode_query("warm up")
+        load_language_model()
         read_time("What is new since last week?", utc_today())
 
     def close(self) -> None:

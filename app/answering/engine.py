@@ -22,7 +22,7 @@ from app.answering.answer import (
 )
 from app.answering.citations import Numbering
 from app.answering.conflict import disagreeing, told_apart
-from app.answering.conversation import Exchange, is_english
+from app.answering.conversation import Exchange
 from app.answering.extractive import (
     LISTED,
     SHOWN,
@@ -32,6 +32,7 @@ from app.answering.extractive import (
     rank_sentences,
 )
 from app.answering.features import Read
+from app.answering.foreign import Foreign
 from app.answering.forms import article_named
 from app.answering.parts import Understood, understand
 from app.answering.recency import timely_passages, timely_sentences
@@ -39,13 +40,13 @@ from app.answering.refusal import probability
 from app.answering.replies import WHICH_ARTICLE, own_reply
 from app.answering.summary import summarise
 from app.answering.times import Time, read_time, utc_today
+from vectorstore.language import language_of
 from vectorstore.retriever import Retriever, check_query
 from vectorstore.store import Store
 from vectorstore.types import ArticleHead, Filter, Passage
 
 TOP_K = 10
 CLOSEST = 3
-WEAK_LANGUAGE = "language: the encoder reads English; in this language only words are matched well"
 
 
 class Engine:
@@ -123,9 +124,12 @@ class Engine:
     def _answer(
         self, meant: Understood, condition: Filter, when: Time, start: float
     ) -> Iterator[Event]:
-        found = [self._retriever.retrieve(part.query, TOP_K, condition) for part in meant.parts]
-        if not self._multilingual and not is_english(meant.question, ""):
-            yield Degraded(WEAK_LANGUAGE)
+        language = language_of(meant.question)
+        found = [
+            self._retriever.retrieve(part.query, TOP_K, condition, language) for part in meant.parts
+        ]
+        foreign = Foreign(self._multilingual)
+        yield from foreign.told(language)
         for reason in dict.fromkeys(reason for each in found for reason in each.degraded):
             yield Degraded(reason)
         passages = timely_passages(merged([each.passages for each in found]), when)
@@ -142,6 +146,7 @@ class Engine:
             name = part.text if len(meant.parts) > 1 else ""
             for event in release.sentences(ranked, LISTED if meant.many else SHOWN, name):
                 timings.setdefault("first_sentence", _since(start))
+                yield from foreign.told(*(each.article.language for each in event.citations))
                 yield event
         timings["total"] = _since(start)
         if len(unanswered) == len(meant.parts):
@@ -170,6 +175,8 @@ class Engine:
 
     def _summary(self, head: ArticleHead, start: float) -> Iterator[Event]:
         found = summarise(self._store.catalogue.located_in(head.id))
+        if found:
+            yield from Foreign(self._multilingual).told(head.language)
         yield PassagesFound(tuple(dict.fromkeys(each.passage for each in found)))
         numbering = Numbering()
         for index, each in enumerate(found):
