@@ -81,11 +81,12 @@ def _told(question: str) -> str | None:
     if sum(ord(letter) > _LATIN for letter in letters) >= OTHER_SCRIPT * len(letters):
         return str(load().classify(question)[0])  # which it is may be unsure, not that it is none
     language, probability = load().classify(question)
-    words = {match.group().lower() for match in _WORD.finditer(question)}
-    ours, theirs = words & stop_words(ENGLISH), words & stop_words(language)
+    words = [match.group().lower() for match in _WORD.finditer(question)]
+    ours, theirs = stop_words(ENGLISH).intersection(words), stop_words(language).intersection(words)
     if language == ENGLISH or probability < SURE_OF_QUESTION:
         return ENGLISH if ours or probability >= SURE_OF_QUESTION else None
-    if ours - theirs and len(ours - theirs) >= len(theirs - ours):
+    more = len(ours - theirs) - len(theirs - ours)
+    if more > 0 or (more == 0 and words[0] in ours - theirs):
         return ENGLISH  # "What is Weltschmerz?"
     return str(language) if len(words) > 1 else None
 
