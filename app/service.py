@@ -26,7 +26,7 @@ from vectorstore import backup, upkeep
 from vectorstore.child import ChildEncoder
 from vectorstore.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
 from vectorstore.errors import EncoderError, SettingsError, UnknownNameError
-from vectorstore.language import load as load_language_model
+from vectorstore.language import language_of
 from vectorstore.reader import Collection, remembered
 from vectorstore.retriever import Retrieved, Retriever
 from vectorstore.store import Store
@@ -87,7 +87,7 @@ class Service:
     def warm_up(self) -> None:
         """Load what answering needs, so that the first question does not wait."""
         self.encoder.encode_query("warm up")
-        load_language_model()
+        language_of("In welcher Sprache ist das?")
         read_time("What is new since last week?", utc_today())
 
     def close(self) -> None:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +25,10 @@ import numpy as np
 from corpora import argument_parser
 from report import print_table
 
-from app.evaluation.bootstrap import Interval, Resampler
+from app.evaluation.bootstrap import Interval, Resampler, percentile
 from app.evaluation.files import read_lines
 from vectorstore.encoder import SentenceTransformerEncoder
-from vectorstore.language import detect, language_of
+from vectorstore.language import detect, language_of, load
 from vectorstore.lexical import LexicalIndex
 from vectorstore.reader import LexicalRow
 from vectorstore.retriever import ALPHA, CANDIDATES, fuse
@@ -35,6 +37,13 @@ from vectorstore.types import ArticleHead, Filter
 OWN = Path(__file__).with_suffix(".jsonl")
 SETS = ("zh_fact", "zh_refine", "zh_int")
 ENCODED = ("own", "zh_fact")
+TOLD = (  # file, field, language
+    ("squad/questions_v1.1.dev", "question", "en"),
+    ("cast/turns.dev", "utterance", "en"),
+    ("rgb/en_fact.dev", "query", "en"),
+    *((f"rgb/{name}.dev", "query", "zh") for name in SETS),
+    ("squad/paragraphs", "text", "en"),
+)
 TOP = (1, 5, 10)
 
 Scores = list[Mapping[int, float]]
@@ -163,6 +172,24 @@ def print_own(of: Set, systems: Mapping[str, Scores]) -> None:
     print_table(["language", "told", "top 1, as English", "by language", "difference"], table)
 
 
+def print_told(folder: Path) -> None:
+    """Print how often a question's language is told, and a passage's, and how long it takes."""
+    load()
+    table = []
+    for name, key, language in TOLD:
+        texts = [str(row[key]) for row in read_lines(folder / f"{name}.jsonl")]
+        tell = detect if key == "text" else language_of
+        times, found = [], Counter[str | None]()
+        for text in texts:
+            start = time.process_time()
+            found[tell(text)] += 1
+            times.append((time.process_time() - start) * 1e3)
+        wrong = len(texts) - found[language] - found[None]
+        row = (name, len(texts), found[language], found[None], wrong)
+        table.append([*map(str, row), f"{percentile(times, 0.5).value:.2f} ms"])
+    print_table(["texts", "n", "told", "left open", "wrong", "p50 (CPU)"], table)
+
+
 def cell(share: Interval) -> str:
     """Return a figure with its interval."""
     return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"
@@ -171,6 +198,7 @@ def cell(share: Interval) -> str:
 def main() -> int:
     """Run from the command line."""
     folder = argument_parser(__doc__).parse_args().data / "data" / "rgb"
+    print_told(folder.parent)
     encoder = SentenceTransformerEncoder()
     for of in (own(), *(read(folder, name) for name in SETS)):
         systems = systems_of(of, encoder)

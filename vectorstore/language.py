@@ -25,6 +25,7 @@ _TOLD = """
     ka kk km kn ko lo lt lv mk ml mn mr ms my ne nl no pa pl ps pt ro ru si sk sl sq sr sv sw ta te
     th tl tr uk ur uz vi zh
 """
+_LARGEST = {"ARABIC": "ar", "CYRILLIC": "ru", "DEVANAGARI": "hi"}  # language of a script
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -78,9 +79,11 @@ def _told(question: str) -> str | None:
     letters = [letter for letter in question if letter.isalpha()]
     if not letters:
         return None
-    if sum(ord(letter) > _LATIN for letter in letters) >= OTHER_SCRIPT * len(letters):
-        return str(load().classify(question)[0])  # which it is may be unsure, not that it is none
     language, probability = load().classify(question)
+    foreign = [letter for letter in letters if ord(letter) > _LATIN]
+    if len(foreign) >= OTHER_SCRIPT * len(letters):  # surely not English, whatever it is
+        script = unicodedata.name(foreign[0], "").split(" ")[0]
+        return _LARGEST.get(script, language) if probability < SURE_OF_QUESTION else str(language)
     words = [match.group().lower() for match in _WORD.finditer(question)]
     ours, theirs = stop_words(ENGLISH).intersection(words), stop_words(language).intersection(words)
     if language == ENGLISH or probability < SURE_OF_QUESTION:

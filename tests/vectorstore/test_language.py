@@ -30,7 +30,7 @@ QUESTIONS = {
     "nl": ["Wanneer werd de brug geopend?", "Waarom smelten de gletsjers?"],
     "pl": ["Kiedy otwarto most?", "Dlaczego lodowce topnieją?"],
     "pt": ["Quando foi inaugurada a ponte?", "Quanto custa um bilhete para o Porto?"],
-    "ru": ["Когда открыли мост?", "Кто руководит новым музеем?"],
+    "ru": ["Когда открыли мост?", "Кто руководит новым музеем?", "Почему ягода сладкая?"],
     "sv": ["När öppnades bron?", "Varför smälter glaciärerna?"],
     "th": ["สะพานเปิดเมื่อไร", "เมืองนี้มีประชากรกี่คน"],
     "tr": ["Köprü ne zaman açıldı?", "Yeni müzeyi kim yönetiyor?"],
