@@ -28,6 +28,7 @@ from vectorstore import backup, upkeep
 from vectorstore.child import ChildEncoder
 from vectorstore.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
 from vectorstore.errors import EncoderError, SettingsError, UnknownNameError
+from vectorstore.language import language_of
 from vectorstore.reader import Collection, remembered
 from vectorstore.reranker import Reranker
 from vectorstore.retriever import Retrieved, Retriever
@@ -105,7 +106,7 @@ class Service:
         )
 
     def warm_up(self) -> None:
-        """Load the models and the reader of dates, so that the first question does not wait.
+        """Load what answering needs, so that the first question does not wait.
 
         Raises:
             EncoderError: A model cannot be loaded.
@@ -113,6 +114,7 @@ class Service:
         self.encoder.encode_query("warm up")
         if self.reranker is not None:
             self.reranker.load()
+        language_of("In welcher Sprache ist das?")
         read_time("What is new since last week?", utc_today())
 
     def close(self) -> None:

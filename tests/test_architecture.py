@@ -28,7 +28,10 @@ DOORS = {
     ],
     "torch": ["vectorstore/encoder.py", "vectorstore/query_pass.py", "vectorstore/reranker.py"],
     "chromadb": ["vectorstore/dense.py"],
-    "tantivy": ["vectorstore/lexical.py"],
+    "tantivy": ["vectorstore/analysis.py", "vectorstore/lexical.py"],
+    "py3langid": ["vectorstore/language.py"],
+    "stopwordsiso": ["vectorstore/stopwords.py"],
+    "babel": ["vectorstore/language.py"],
     "langchain": ["app/generation/model.py"],
     "langchain_core": [
         "app/generation/model.py",

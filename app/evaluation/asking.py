@@ -69,9 +69,15 @@ class _MeteredRetriever(Retriever):
     meter = Meter()
     last: Retrieved | None = None
 
-    def retrieve(self, query: str, top_k: int, condition: Filter | None = None) -> Retrieved:
+    def retrieve(
+        self,
+        query: str,
+        top_k: int,
+        condition: Filter | None = None,
+        language: str | None = None,
+    ) -> Retrieved:
         with self.meter.stage("retrieve"):
-            self.last = super().retrieve(query, top_k, condition)
+            self.last = super().retrieve(query, top_k, condition, language)
         return self.last
 
 
