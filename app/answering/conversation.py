@@ -134,7 +134,7 @@ def may_lean(question: str, history: Sequence[Exchange]) -> bool:
     """
     if not history or _YES.match(question) or _MORE.match(question):
         return False
-    if not is_english(question, history[-1].question):
+    if language_of(question, history[-1].question) != ENGLISH:
         return True
     is_open = dependence.has_pronoun(question) or dependence.is_fragment(question)
     return is_open or standalone(question, history).why == "follows"
