@@ -13,6 +13,7 @@ from app.answering.answer import Event
 from app.answering.cache import AnswerCache
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine
+from app.answering.suggester import Suggester, Told
 from app.answering.times import read_time, utc_today
 from app.identity import Allowed
 from app.records.records import Records
@@ -34,6 +35,7 @@ from vectorstore.types import Article, ArticleHead, Encoder, Filter, embedding_c
 DEFAULT_COLLECTION = "articles"
 LONGEST_NAME = 100  # characters of a collection's name
 COUNTED_AT_ONCE = 1_000
+ABOUT = "What can you answer?"
 
 Emit = Callable[[Progress], None]
 
@@ -77,6 +79,7 @@ class Service:
             self.store, self._retriever, settings.threshold, today, settings.multilingual
         )
         self._answers = AnswerCache(engine, self.store)
+        self._suggester = Suggester(self.store, self._retriever, settings.threshold, today)
         self._writing = threading.Lock()
 
     def _load(self, model: str, precision: str) -> SentenceTransformerEncoder | ChildEncoder:
@@ -124,6 +127,15 @@ class Service:
             UnknownNameError: There is no such collection.
         """
         return self._retriever.retrieve(query, top_k, self.filter(scope, allowed))
+
+    def follow_ups(self, told: Told, condition: Filter) -> list[str]:
+        """Return questions that go on from an answer and that the articles answer."""
+        return self._suggester.follow_ups(told, condition)
+
+    def starters(self, allowed: Allowed = None) -> list[str]:
+        """Return questions to begin with: those of the settings, else such as are answered."""
+        found = self.settings.examples or self._suggester.starters(Filter(allowed))
+        return list(found) or [ABOUT]
 
     # -- articles ------------------------------------------------------------------------
 

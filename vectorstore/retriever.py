@@ -106,6 +106,15 @@ class Retriever:
         told = {stage: max(0.0, seconds) * 1e3 for stage, seconds in timings.items()}
         return replace(found, timings=told)
 
+    def prepare(self, queries: Sequence[str]) -> None:
+        """Encode queries that are about to be retrieved, together: sooner than one by one.
+
+        Raises:
+            EncoderError: One of them could not be encoded.
+        """
+        if self._batching:
+            self._queries.encode_all([check_query(query) for query in queries])
+
     def _retrieve(
         self, query: str, queries: QueryBatcher, vector: Vector, top_k: int, condition: Filter
     ) -> Retrieved:
