@@ -221,7 +221,7 @@ def told_in(body: Json, said: Sequence[Exchange]) -> Told:
     found = [each["article_id"] for each in body["passages"]]
     return Told(
         turns=(*said, _exchange(body)),
-        articles=tuple(dict.fromkeys((*cited, *found))),
+        articles=tuple(dict.fromkeys(cited or found[:1])),
         chunks=tuple(each["chunk_id"] for each in body["passages"]),
         quotes=frozenset(each["quote"] for each in body["citations"]),
     )

@@ -115,7 +115,7 @@ _NO_END = (
     | BASE_OF_PARTICIPLE.keys()
     | frozenset("first second third so too again later earlier together alone".split())
 )
-_NO_END_FORM = re.compile(r"\w+(?:th|ly)|[A-Z](?:\.[A-Z])*")
+_NO_END_FORM = re.compile(r"\w+ly|\w*(?:\d|four|fif|six|seven|eigh|nin|ten)th|[A-Z](?:\.[A-Z])*")
 _SPLITS = ("n’t", "n't")
 _BREAKS = frozenset("and as than because after before until since being having not".split())
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from typing import Protocol
 
 from app.answering.citations import sentence_text
@@ -34,11 +34,12 @@ from vectorstore.store import Store
 from vectorstore.types import ArticleHead, Filter, Passage, Signals
 
 FOLLOW_UPS, STARTERS = 3, 4
-FEWEST_STARTERS = 3  # summaries are offered where there are fewer questions
+FEWEST, FEWEST_STARTERS = 2, 3  # summaries are offered where there are fewer questions
 CHECKED = 8  # candidates for follow-ups; each costs a retrieval
+AT_ONCE = 4  # of them encoded together
 MARGIN = 0.1  # above the threshold that lets an answer through
 TOP_K = 10  # passages, as an answer has them
-ARTICLES = 3  # of an answer, whose sentences are read
+ARTICLES = 2  # of an answer, whose sentences are read
 READ = 120  # sentences of them
 NEWEST = 12  # articles that starters come from
 EACH = 2  # candidates of one of those
@@ -68,7 +69,7 @@ class Told:
 
     Args:
         turns: Every turn, the answered one last.
-        articles: Ids: those cited, then those of the passages.
+        articles: Ids: those cited in their order, else that of the best passage.
         chunks: Ids of the chunks of the passages, best first.
         quotes: What the last answer's citations quote.
     """
@@ -131,15 +132,20 @@ class Suggester:
             offers = list(self._made_from(chunks, told))
         asked = [turn.question for turn in told.turns]
         chosen = _different(offers, asked, CHECKED)
-        return list(_first(self._answered(chosen, condition, told), most))
+        found = [offer.question for offer in self._answered(chosen, condition, told, most)]
+        if len(found) < FEWEST:
+            filler = _summarise(chunks[0].article, self._store.catalogue.heads(condition))
+            found += [filler] if filler and filler not in asked else []
+        return found
 
     def _chunks_of(self, told: Told, condition: Filter) -> list[Located]:
-        """Return what is near the answer: its passages, then the rest of the articles cited."""
+        """Return what is near the answer: of each article its passages first, then the rest."""
         place = {chunk: rank for rank, chunk in enumerate(told.chunks)}
         found: list[Located] = []
         for article in told.articles[:ARTICLES]:
-            found += self._seen(article, condition)
-        return sorted(found, key=lambda hit: place.get(hit.chunk.id, len(place)))
+            seen = self._seen(article, condition)
+            found += sorted(seen, key=lambda hit: place.get(hit.chunk.id, len(place)))
+        return found
 
     def _seen(self, article: str, condition: Filter) -> list[Located]:
         """Return the chunks of an article, none where the filter does not let it through."""
@@ -194,14 +200,14 @@ class Suggester:
         article_of = {each: number for number, group in enumerate(groups) for each in group}
         found: dict[int, str] = {}
         nothing = Told((), (), (), frozenset())
-        for offer in self._answered_offers(offers, condition, nothing):
+        for offer in self._answered(offers, condition, nothing, len(offers)):
             found.setdefault(article_of[offer], offer.question)
             if len(found) == STARTERS:
                 break
         others = [head for number, head in enumerate(heads[:NEWEST]) if number not in found]
         fillers = (_summarise(head, heads) for head in others)
         lacking = max(0, FEWEST_STARTERS - len(found))
-        return [*found.values(), *_first((each for each in fillers if each), lacking)]
+        return [*found.values(), *islice(filter(None, fillers), lacking)]
 
     def _opening(self, head: ArticleHead, condition: Filter) -> list[_Offer]:
         """Return candidates of one article: what its title is about first, then what is central."""
@@ -220,21 +226,15 @@ class Suggester:
 
     # -- whether they are answered ---------------------------------------------------------
 
-    def _answered(self, offers: Iterable[_Offer], condition: Filter, told: Told) -> Iterator[str]:
-        return (offer.question for offer in self._answered_offers(offers, condition, told))
-
-    def _answered_offers(
-        self, offers: Iterable[_Offer], condition: Filter, told: Told
+    def _answered(
+        self, offers: Iterable[_Offer], condition: Filter, told: Told, most: int
     ) -> Iterator[_Offer]:
-        """Yield those that would be answered, each with another sentence than any that was shown.
+        """Yield up to `most` that would be answered, each with a sentence that was not shown.
 
-        All are encoded together.
+        They are encoded a few at a time: mostly the first few are enough.
         """
-        queries = {offer: self._query(offer.question, told.turns) for offer in offers}
-        known = {offer: query for offer, query in queries.items() if query}
-        self._retriever.prepare(list(known.values()))
         leads: set[str] = set()
-        for offer, query in known.items():
+        for offer, query in self._encoded(offers, told.turns):
             lead = self._lead(query, condition)
             if lead is None or lead.text in leads or lead.text in told.quotes:
                 continue
@@ -243,6 +243,18 @@ class Suggester:
             if not offer.sentence or offer.sentence == lead.text:
                 leads.add(lead.text)
                 yield offer
+                if len(leads) == most:
+                    return
+
+    def _encoded(
+        self, offers: Iterable[_Offer], history: Sequence[Exchange]
+    ) -> Iterator[tuple[_Offer, str]]:
+        """Yield those that may be offered here, each with its query, which is encoded by then."""
+        queries = ((offer, self._query(offer.question, history)) for offer in offers)
+        able = (pair for pair in queries if pair[1])
+        while some := list(islice(able, AT_ONCE)):
+            self._retriever.prepare([query for _, query in some])
+            yield from some
 
     def _query(self, question: str, history: Sequence[Exchange]) -> str:
         """Return what is searched with if a question is asked here; "" where it is none to offer.
@@ -313,12 +325,3 @@ def _summarise(head: ArticleHead, heads: Sequence[ArticleHead]) -> str:
     named = summary_of(question)
     is_plain = len(head.title) <= LONGEST_TITLE and named and article_named(named, heads) == head
     return question if is_plain else ""
-
-
-def _first(found: Iterable[str], most: int) -> Iterator[str]:
-    for number, each in enumerate(found, start=1):
-        if number > most:
-            return
-        yield each
-        if number == most:
-            return

@@ -42,7 +42,7 @@ _NUMBER_WORD = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|"
     "sixty|seventy|eighty|ninety|hundred|thousand|million|billion|dozen"
 )
-_COUNT = rf"{_ABOUT}(?:\d[\d,.]*|{_NUMBER_WORD})(?:[\s-](?:{_NUMBER_WORD}))*"
+_COUNT = rf"(?i:{_ABOUT}(?:\d[\d,.]*|{_NUMBER_WORD})(?:[\s-](?:{_NUMBER_WORD}))*)"
 _DID = rf"(?P<did>{'|'.join(BASE_OF_PAST)})\b"
 _DONE = rf"(?P<done>{'|'.join(BASE_OF_PARTICIPLE)})\b"
 _MANY = (

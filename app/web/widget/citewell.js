@@ -374,7 +374,7 @@ a svg {
 .quote a { display: inline-block; margin-block-start: 4px; font-size: 13px; }
 .tail { white-space: nowrap; }
 .items { padding-inline-start: 20px; }
-.unsupported, .unchecked { color: var(--soft); font-size: 12px; }
+.doubt { color: var(--soft); font-size: 12px; }
 .unsupported { padding-inline: 6px; border: 1px solid; border-radius: 4px; color: var(--doubt); }
 .note { color: var(--soft); }
 .closest { list-style: none; }
@@ -945,7 +945,11 @@ class Turn {
       tail.append(this.#chip(citation, block || line));
     }
     line.append(rest, tail);
-    if (doubt) line.append(" ", make("strong", support, doubt, { title: reason }));
+    if (doubt) {
+      const warning = make("strong", "doubt", doubt, { title: reason });
+      warning.classList.add(support);
+      line.append(" ", warning);
+    }
     const warned = doubt ? ` (${doubt})` : "";
     this.#told += { paragraph: "\n\n", item: "\n- " }[begins] || " ";
     this.#told += text + citations.map(({ number }) => ` [${number}]`).join("") + warned;
@@ -957,21 +961,19 @@ class Turn {
   /** Return the paragraph or item that a sentence is in; null where it stands alone. */
   #begin(begins) {
     if (!begins) return this.#block;
-    const isItem = begins === "item";
-    const block = make(isItem ? "li" : "p", begins, "", { dir: "auto" });
     let list = this.#block?.closest("ul");
-    if (!isItem) this.#add(block);
-    else {
+    if (begins === "item") {
       if (!list) this.#add((list = make("ul", "items")));
-      list.append(block);
-    }
-    return (this.#block = block);
+      list.append((this.#block = make("li", "item")));
+    } else this.#add((this.#block = make("p", "paragraph")));
+    this.#block.dir = "auto";
+    return this.#block;
   }
 
   /** Offer questions to go on with; none takes them back. */
   offer(questions, ask) {
     this.#offered?.remove();
-    if (questions.length) this.#add((this.#offered = choices(questions, ask)));
+    if (questions.length) this.node.append((this.#offered = choices(questions, ask)));
   }
 
   note(text) {
