@@ -65,7 +65,7 @@ def first_sentence(service: Service, question: str) -> str:
     return answer.sentences[0].text if answer.sentences else "(not answered)"
 
 
-def measure(name: str, service: Service, questions: Sequence[str], read: bool) -> list[object]:
+def measure(name: str, service: Service, questions: Sequence[str], read: bool) -> list[str]:
     """Return a row of the table; print every suggestion if it is to be read."""
     counts, took, used = [], [], []
     offered: dict[str, None] = {}
@@ -91,10 +91,10 @@ def measure(name: str, service: Service, questions: Sequence[str], read: bool) -
     low, high = np.percentile(draws.mean(axis=1), [2.5, 97.5])
     return [
         name,
-        len(questions),
+        str(len(questions)),
         f"{found_two:.2f} [{low:.2f}, {high:.2f}]",
         f"{np.mean(counts):.2f}",
-        len(offered),
+        str(len(offered)),
         f"{np.percentile(used, 50):.0f} / {np.percentile(used, 95):.0f}",
         f"{np.percentile(took, 50):.0f} / {np.percentile(took, 95):.0f}",
     ]

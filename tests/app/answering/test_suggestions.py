@@ -22,7 +22,7 @@ def asked(sentence: str, *around: str) -> list[str]:
     [
         ("The Lyra Dome was founded by Ada Hall in 1921.", "Who founded the Lyra Dome?"),
         ("The Lyra Dome was opened to readers on 3 May 1921.", "When was the Lyra Dome opened?"),
-        ("In June 2019 Belgium closed its last coal mine.", "When did Belgium close its last coal mine?"),
+        ("In 2019 Belgium closed its last mine.", "When did Belgium close its last mine?"),
         ("Ada Hall, a chemist from Leeds, took the prize.", "Who is Ada Hall?"),
         ("Ada Hall, who died in 1931, had led the firm.", "Who was Ada Hall?"),
         ("The prize went to the Spanish doctor Francisco Vega.", "Who is Francisco Vega?"),
