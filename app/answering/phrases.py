@@ -106,8 +106,9 @@ class Found:
 
 
 def _is_vague(words: list[str]) -> bool:
-    """Whether an object is what was named before: "the treaty"."""
-    return len(words) == len("the treaty".split()) and words[0] == "the" and words[1].islower()
+    """Whether an object is what was named before, or any: "the treaty", "a study"."""
+    short = len(words) == len("the treaty".split()) and words[0] in ("the", "a", "an")
+    return short and words[1].islower()
 
 
 _NO_END = (

@@ -16,6 +16,7 @@ from app.answering.phrases import NO_NAMES, SUBJECT, Found, Setting, tense_of
 from app.answering.verbs import ALONE, BASE_OF_PARTICIPLE, BASE_OF_PAST, MAKING, PAST_OF_BASE
 
 WORDS = range(5, 46)  # of a sentence that is read
+TELLING = 9  # words of a sentence that says what something is by the way
 LONGEST = 90  # characters of a question
 
 _MONTH = rf"(?:{'|'.join(name.capitalize() for name in MONTHS if len(name) > 2)})"
@@ -172,12 +173,14 @@ def _how_many_are(found: Found, _led: bool) -> str:
 
 def _how_many_who(found: Found, _led: bool) -> str:
     rest = found.rest(8)
-    return f"How many {found['many']} {found['did']}{rest}?" if rest else ""
+    named = rest and any(word[0].isupper() for word in rest.split())
+    return f"How many {found['many']} {found['did']}{rest}?" if named else ""
 
 
 def _how_many_there(found: Found, _led: bool) -> str:
     rest = found.rest(6)
-    return f"How many {found['many']} {found['be']} there{rest}?" if rest else ""
+    placed = rest and rest.startswith((" in ", " on ", " at ", " across ", " around "))
+    return f"How many {found['many']} {found['be']} there{rest}?" if placed else ""
 
 
 def _how_many_has(found: Found, _led: bool) -> str:
@@ -315,6 +318,8 @@ def _who_is(sentence: str, setting: Setting) -> Iterator[str]:
 
 
 def _known_as(sentence: str, setting: Setting) -> Iterator[str]:
+    if len(sentence.split()) < TELLING:
+        return  # it says how something is called, and little of what it is
     for match in _KNOWN.finditer(sentence):
         name = Found(match, setting).subject()
         is_plural = re.match(r"(?:the )?\w+[^s’']s\b", name) is not None
