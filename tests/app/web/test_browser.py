@@ -190,16 +190,3 @@ def test_the_chat_answers_under_a_path_behind_nginx(
         assert failed == []
     finally:
         stop(running)
-
-
-def test_what_goes_on_is_asked_with_one_key(page: Page) -> None:
-    """Below a whole answer are questions that the articles answer; one key asks one of them."""
-    ask(page, "How long is the London Underground?")
-    option = page.locator("#cw-chat button.option").first
-    option.wait_for(timeout=30_000)
-    question = option.inner_text().strip()
-    option.focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("#cw-chat [data-testid=user]").last).to_contain_text(question)
-    page.wait_for_selector("#cw-question .submit-button")
-    expect(page.locator("#cw-chat")).not_to_contain_text("The articles do not say")

@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 def test_the_page_warns_and_renders_nothing_of_the_models(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The starters are the articles'; the warning survives the page's sanitiser; no image loads."""
+    """Starters are the articles'; the sanitiser leaves the warning; a key asks what is offered."""
 
     def tell(question: str, *_: Any) -> Iterator[Event]:  # noqa: ANN401 (as `ask` has them)
         yield from EVENTS
@@ -51,4 +51,10 @@ def test_the_page_warns_and_renders_nothing_of_the_models(
         expect(page.locator("#cw-chat")).to_contain_text("![x](https://e.org/x.png) <b>Steel</b>.")
         expect(page.locator("#cw-chat .cw-sentence img, #cw-chat .cw-sentence b")).to_have_count(0)
         expect(warning).to_have_attribute("title", "why 1")
+        option = page.locator("#cw-chat button.option").first  # what one may go on with
+        expect(option).to_contain_text("Summarise “The", timeout=30_000)
+        option.focus()
+        page.keyboard.press("Enter")
+        expect(warning).to_have_count(2, timeout=30_000)
+        expect(page.locator("#cw-chat [data-testid=user]").last).to_contain_text("Summarise “The")
         assert all(address.startswith((url, "data:", "blob:")) for address in outside)
