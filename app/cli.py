@@ -286,15 +286,22 @@ def _refused(answer: dict[str, Any]) -> list[str]:
 
 
 def _said(answer: dict[str, Any]) -> list[str]:
-    from app.answering.answer import lacking
+    from app.answering.answer import doubt_text, lacking
 
     lines: list[str] = []
     for part, sentences in groupby(answer["sentences"], key=lambda each: each["part"]):
         lines += [part] if part else []
-        lines += [
-            sentence["text"] + "".join(f" [{number}]" for number in sentence["citations"])
-            for sentence in sentences
-        ]
+        is_composed = False  # of paragraphs and items, in which sentences go on
+        for sentence in sentences:
+            marks = "".join(f" [{number}]" for number in sentence["citations"])
+            said = sentence["text"] + marks + doubt_text(sentence["support"])
+            begins = sentence.get("begins", "")
+            if is_composed and not begins:
+                lines[-1] += f" {said}"
+            else:
+                lines += [""] if begins == "paragraph" and lines and lines[-1] != part else []
+                lines.append(f"- {said}" if begins == "item" else said)
+            is_composed = is_composed or bool(begins)
     if answer["unanswered"]:
         lines.append(lacking(answer["unanswered"]))
     return lines

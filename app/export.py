@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from app.answering.answer import lacking
+from app.answering.answer import BEGINNINGS, doubt_text, lacking
+from app.answering.wire import Json
 from app.records.conversations import Conversation, StoredAnswer
 
 ERASED = "*What this answer quoted was erased.*"
@@ -40,15 +41,24 @@ def conversation_markdown(conversation: Conversation, answers: Sequence[StoredAn
         for part, sentences in groupby(
             answer.body["sentences"], key=lambda each: each.get("part", "")
         ):
-            said = [
-                escape(sentence["text"])
-                + "".join(f"[^{first + number}]" for number in sentence["citations"])
-                for sentence in sentences
-            ]
-            lines += [*([f"**{escape(part)}**", ""] if part else []), " ".join(said), ""]
+            lines += [f"**{escape(part)}**", ""] if part else []
+            said = "".join(_said(sentence, first) for sentence in sentences)
+            lines += [said.strip("\n "), ""]
         if unanswered := answer.body.get("unanswered"):
             lines += [escape(lacking(unanswered)), ""]
     return "\n".join([*lines, *notes]).rstrip() + "\n"
+
+
+def _said(sentence: Json, first: int) -> str:
+    """Return a sentence as it goes on, where `first` footnotes come before its answer's.
+
+    Earlier versions kept neither doubts nor what a sentence begins.
+    """
+    marks = "".join(f"[^{first + number}]" for number in sentence["citations"])
+    begins = BEGINNINGS[sentence.get("begins", "")]
+    doubt = doubt_text(sentence.get("support", ""))
+    warned = f" *{escape(doubt)}*" if doubt else ""
+    return begins + escape(sentence["text"]) + marks + warned
 
 
 def escape(text: str) -> str:

@@ -93,11 +93,19 @@ class Citation(Head):
 
 
 class Sentence(BaseModel):
-    """A sentence of an answer, the numbers of its citations, the part of the question it is for."""
+    """A sentence of an answer, the numbers of its citations, the part of the question it is for.
+
+    `support` is `verbatim`, `supported`, `unsupported` (no article says it), `unchecked`, or
+    `service` (about the answer itself), for a `reason`; `begins` is what the sentence is the first
+    of: a `paragraph`, an `item` of a list, or nothing.
+    """
 
     text: str
     citations: list[int]
     part: str
+    support: str
+    reason: str
+    begins: str
 
 
 class Answer(BaseModel):
@@ -237,8 +245,9 @@ TOOLS: Final = {
         Tool(
             "ask",
             "Ask the articles",
-            "Answer a question from the articles. Every sentence of the answer is quoted word for "
-            "word and carries the number of its citation, with the quote, the article and a link. "
+            "Answer a question from the articles. Every sentence of the answer carries the number "
+            "of its citation, with the quote, the article and a link; one that is not supported by "
+            "the articles says so: do not report it as if it were. "
             "If the articles do not say, the answer says so and names the closest ones. " + IS_DATA,
             ("ask",),
             Ask,

@@ -13,6 +13,7 @@ from app.answering.answer import Event
 from app.answering.cache import AnswerCache
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine
+from app.answering.suggester import Suggester, Told
 from app.answering.times import read_time, utc_today
 from app.generation.model import open_model
 from app.generation.writer import ChatWriter
@@ -38,6 +39,7 @@ from vectorstore.types import Article, ArticleHead, Encoder, Filter, embedding_c
 DEFAULT_COLLECTION = "articles"
 LONGEST_NAME = 100  # characters of a collection's name
 COUNTED_AT_ONCE = 1_000
+ABOUT = "What can you answer?"
 
 Emit = Callable[[Progress], None]
 
@@ -89,6 +91,8 @@ class Service:
             self.store, self._retriever, threshold, today, settings.multilingual, writer
         )
         self._answers = AnswerCache(self.engine, self.store)
+        propose = writer.propose if writer else None
+        self._suggester = Suggester(self.store, self._retriever, threshold, today, propose)
         self._writing = threading.Lock()
 
     def _load(self, model: str, precision: str) -> SentenceTransformerEncoder | ChildEncoder:
@@ -153,6 +157,15 @@ class Service:
             UnknownNameError: There is no such collection.
         """
         return self._retriever.retrieve(query, top_k, self.filter(scope, allowed))
+
+    def follow_ups(self, told: Told, condition: Filter) -> list[str]:
+        """Return questions that go on from an answer and that the articles answer."""
+        return self._suggester.follow_ups(told, condition)
+
+    def starters(self, allowed: Allowed = None) -> list[str]:
+        """Return questions to begin with: those of the settings, else such as are answered."""
+        found = self.settings.examples or self._suggester.starters(Filter(allowed))
+        return list(found) or [ABOUT]
 
     # -- articles ------------------------------------------------------------------------
 

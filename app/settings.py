@@ -196,8 +196,8 @@ class Settings(BaseSettings):
         default=None, description="Where OpenTelemetry traces are sent (OTLP over gRPC)."
     )
     examples: tuple[str, ...] = Field(
-        default=("What can you answer?",),
-        description="Questions the chat offers to begin with, as a JSON list.",
+        default=(),
+        description="Questions to begin with, as a JSON list; by default such as are answered.",
     )
 
     @model_validator(mode="after")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.answering.answer import Event
 from app.answering.conversation import Exchange
+from app.answering.suggester import Told
+from app.answering.wire import Json, read_filter
 from app.identity import Allowed, Identity
 from app.records.conversations import StoredAnswer
 from app.scope import EVERYTHING, Scope
@@ -93,6 +96,42 @@ class View:
             raise UnknownNameError(msg)
         return stored.body
 
+    def follow_ups(self, answer_id: str) -> list[str]:
+        """Return questions that go on from one of their answers, none where it was erased.
+
+        Raises:
+            UnknownNameError: There is no such answer of theirs.
+        """
+        self.identity.need("ask")
+        conversations = self.service.records.conversations
+        stored = conversations.answer(self.identity.subject, answer_id)
+        if stored.body is None:
+            return []
+        said: list[Exchange] = []
+        if stored.conversation is not None:
+            _, answers = conversations.read(self.identity.subject, stored.conversation)
+            said = [said_in(each) for each in answers if each.asked < stored.asked]
+        return self.following(stored.body, said)
+
+    def following(self, body: Json, said: Sequence[Exchange]) -> list[str]:
+        """Return questions that go on from an answer, of which `body` is the JSON.
+
+        Where it comes from no article, they are those to begin with.
+        """
+        allowed = self.identity.need("ask")
+        if body["sentences"] and not body["passages"]:
+            return self.starters()
+        condition = read_filter(body["filters"])
+        if allowed is not None:
+            named = condition.collections
+            seen = allowed if named is None else tuple(each for each in named if each in allowed)
+            condition = replace(condition, collections=seen)
+        return self.service.follow_ups(told_in(body, said), condition)
+
+    def starters(self) -> list[str]:
+        """Return questions to begin with."""
+        return self.service.starters(self.identity.need("ask"))
+
     # -- writing -------------------------------------------------------------------------
 
     def target(self, collection: str | None) -> str:
@@ -173,16 +212,30 @@ class View:
 def said_in(stored: StoredAnswer) -> Exchange:
     """Return a stored answer as a turn; of one that quotes what was erased only the question."""
     body = stored.body
-    if body is None:
-        return Exchange(stored.question)
+    return Exchange(stored.question) if body is None else _exchange(body)
+
+
+def told_in(body: Json, said: Sequence[Exchange]) -> Told:
+    """Return what a reader has seen once they were told an answer, after what was said before."""
+    cited = [each["article_id"] for each in body["citations"]]
+    found = [each["article_id"] for each in body["passages"]]
+    return Told(
+        turns=(*said, _exchange(body)),
+        articles=tuple(dict.fromkeys(cited or found[:1])),
+        chunks=tuple(each["chunk_id"] for each in body["passages"]),
+        quotes=frozenset(each["quote"] for each in body["citations"]),
+    )
+
+
+def _exchange(body: Json) -> Exchange:
     if body["outcome"] == "not_found":
-        return Exchange(stored.question)
+        return Exchange(body["question"])
     sentences = body["sentences"]
     span = sentences[0]["span"] if sentences else None
     marked = sentences[0]["text"][slice(*span)] if span else ""
     evidence = tuple((each["article_id"], each["chunk_id"]) for each in body["citations"])
     return Exchange(
-        stored.question,
+        body["question"],
         " ".join(each["text"] for each in sentences if each["support"] != "unsupported"),
         marked,
         tuple(dict.fromkeys(article for article, _ in evidence)),

@@ -91,6 +91,30 @@ class QueryBatcher:
             raise asked.error or RuntimeError  # one of the two is there
         return asked.found
 
+    def encode_all(self, queries: Sequence[str]) -> None:
+        """Encode those questions of several that are not remembered, together, and remember them.
+
+        Raises:
+            EncoderError: One of them could not be encoded.
+        """
+        with self._changed:
+            mine = []
+            for query in dict.fromkeys(queries):
+                if query not in self._vectors:
+                    asked = self._underway.get(query)
+                    if asked is None:
+                        asked = self._underway[query] = _Asked(query)
+                        self._waiting.append(asked)
+                    mine.append(asked)
+            while not all(asked.is_done for asked in mine):
+                if self._free and self._waiting:
+                    self._lead()
+                else:
+                    self._changed.wait()
+        for asked in mine:
+            if asked.error is not None:
+                raise asked.error
+
     def _lead(self) -> None:
         """Encode what waits, while others may ask; called with the lock held, as it returns."""
         batch = self._take()

@@ -142,6 +142,15 @@ class Retriever:
             timings={**found.timings, "rerank": (time.perf_counter() - begun) * 1e3},
         )
 
+    def prepare(self, queries: Sequence[str]) -> None:
+        """Encode queries that are about to be retrieved, together: sooner than one by one.
+
+        Raises:
+            EncoderError: One of them could not be encoded.
+        """
+        if self._batching:
+            self._queries.encode_all([check_query(query) for query in queries])
+
     def _retrieve(
         self,
         query: str,

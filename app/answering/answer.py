@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from vectorstore.types import ArticleHead, Filter, Passage
 
@@ -169,7 +169,7 @@ class Answer:
         return f"{told} {lacking(self.unanswered)}" if self.unanswered else told
 
 
-_BEGINNINGS: dict[Begins, str] = {"": " ", "paragraph": "\n\n", "item": "\n- "}
+BEGINNINGS: Final[Mapping[str, str]] = {"": " ", "paragraph": "\n\n", "item": "\n- "}
 
 
 def told_text(sentence: AnswerSentence) -> str:
@@ -178,8 +178,12 @@ def told_text(sentence: AnswerSentence) -> str:
     Where nothing supports it, that is said behind it.
     """
     marks = "".join(f" [{number}]" for number in sentence.citations)
-    doubt = f" ({NOT_SUPPORTED})" if sentence.support == "unsupported" else ""
-    return _BEGINNINGS[sentence.begins] + sentence.text + marks + doubt
+    return BEGINNINGS[sentence.begins] + sentence.text + marks + doubt_text(sentence.support)
+
+
+def doubt_text(support: str) -> str:
+    """Return what goes on behind the marks of a sentence with this verdict; "" for most."""
+    return f" ({NOT_SUPPORTED})" if support == "unsupported" else ""
 
 
 def lacking(unanswered: Sequence[str]) -> str:

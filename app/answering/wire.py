@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from app.answering.answer import (
@@ -128,6 +128,15 @@ def filter_json(condition: Filter) -> Json:
         "published_to": condition.published_to and condition.published_to.isoformat(),
         "period": period_text(condition) or None,
     }
+
+
+def read_filter(told: Json) -> Filter:
+    """Return the filter that `filter_json` has told; earlier versions told less of it."""
+    days = (told.get("published_from"), told.get("published_to"))
+    first, last = (date.fromisoformat(day) if day else None for day in days)
+    named = (told.get(name) for name in ("collections", "sources", "languages"))
+    collections, sources, languages = (None if each is None else tuple(each) for each in named)
+    return Filter(collections, sources, languages, first, last)
 
 
 def _listed(values: tuple[str, ...] | None) -> list[str] | None:

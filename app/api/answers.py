@@ -62,6 +62,19 @@ def read_answer(request: Request, answer_id: str) -> Response:
     return JSONResponse(view_of(request).stored_answer(answer_id))
 
 
+@answers_router.get("/answers/{answer_id}/suggestions", response_model=SuggestionList)
+async def follow_ups(request: Request, answer_id: str) -> dict[str, Any]:
+    """Return questions that go on from one of your answers and that the articles answer.
+
+    Each is looked for in the articles first, so that it counts as a search does.
+    """
+    identity = identity_of(request)
+    identity.need("ask")
+    await runtime_of(request).limits.admit_question(identity)
+    view = await run_in_threadpool(view_of, request)
+    return {"items": await run_in_threadpool(view.follow_ups, answer_id)}
+
+
 @answers_router.get("/answers/{answer_id}/events", response_model=None, responses={200: STREAMED})
 async def resume(
     request: Request, answer_id: str, last_event_id: Annotated[str, Header()] = "-1"
@@ -108,6 +121,5 @@ async def search(request: Request, query: Query) -> Response:
 
 @answers_router.get("/suggestions", response_model=SuggestionList)
 def suggestions(request: Request) -> dict[str, Any]:
-    """Return questions to begin with."""
-    identity_of(request).need("ask")
-    return {"items": list(runtime_of(request).settings.examples)}
+    """Return questions to begin with, of which it is known that the articles answer them."""
+    return {"items": view_of(request).starters()}

@@ -315,7 +315,7 @@ class CollectionList(Given):
 
 
 class SuggestionList(Given):
-    """Questions that the articles can answer."""
+    """Questions that the articles answer."""
 
     items: list[str]
 

@@ -152,7 +152,7 @@ async def _complete(runtime: Runtime, asked: Asked, request: Request) -> Respons
         return Response(status_code=LEFT)
     for name, data in work.frames:
         completion.add(name, data)
-    usage = await run_in_threadpool(_usage, runtime, asked.question, completion.text)
+    usage = await run_in_threadpool(_usage, runtime, asked.question, completion.text, answer)
     return JSONResponse(completion.whole(answer, usage), headers={"cache-control": "no-store"})
 
 
@@ -207,7 +207,9 @@ async def _stream(
     annotations = {"annotations": completion.annotations}
     yield _sent(completion.chunk(annotations, "stop", citewell=work.answer, **more))
     if asked.with_usage:
-        usage = await run_in_threadpool(_usage, runtime, asked.question, completion.text)
+        usage = await run_in_threadpool(
+            _usage, runtime, asked.question, completion.text, work.answer
+        )
         yield _sent({**completion.chunk({}), "choices": [], "usage": usage})
     yield "data: [DONE]\n\n"
 
@@ -216,9 +218,15 @@ def _sent(data: Json) -> str:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def _usage(runtime: Runtime, question: str, text: str) -> Json:
-    """Return how many of the encoder's tokens were read and written."""
-    read, written = runtime.service().encoder.count_tokens([question, text])
+def _usage(runtime: Runtime, question: str, text: str, answer: Json | None) -> Json:
+    """Return how many tokens were read and written: the chat model's, by its provider's count.
+
+    Where there is none, or it does not count, they are the encoder's, of question and answer.
+    """
+    told = (answer or {}).get("generation") or {}
+    read, written = told.get("input_tokens", 0), told.get("output_tokens", 0)
+    if not (read or written):
+        read, written = runtime.service().encoder.count_tokens([question, text])
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 

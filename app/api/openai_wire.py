@@ -12,12 +12,19 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, field_validator
 
-from app.answering.answer import NOT_FOUND, lacking, says_not_found
+from app.answering.answer import (
+    BEGINNINGS,
+    NOT_FOUND,
+    doubt_text,
+    lacking,
+    says_not_found,
+)
 from app.answering.conversation import Exchange
 from app.answering.wire import Json
 from app.links import citation_link
 
-MARK = re.compile(r" \[\d+\]")  # as `Completion` writes them
+# Marks and doubts as `Completion` writes them.
+MARK = re.compile(rf" \[\d+\]|{re.escape(doubt_text('unsupported'))}")
 
 
 class Part(BaseModel):
@@ -123,9 +130,11 @@ class Completion:
         if name == "sentence":
             if self._period and not self.text:
                 self.text = f"Only articles {self._period}:"
-            self.text += f"{' ' if self.text else ''}{data['text']}"
+            begun = BEGINNINGS[data.get("begins", "")] + data["text"]
+            self.text += begun if self.text else begun.lstrip("\n ")
             for citation in data["citations"]:
                 self._mark(citation)
+            self.text += doubt_text(data["support"])
         elif name == "done" and data["outcome"] == "not_found":
             self.text += f"The articles {self._period} do not say." if self._period else NOT_FOUND
         elif name == "done" and data["unanswered"]:

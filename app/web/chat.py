@@ -76,6 +76,7 @@ def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
 def build_chat(runtime: Runtime) -> gr.Blocks:
     """Return the page; questions wait for the service that `runtime` is starting."""
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="chat")
+    offers = ThreadPoolExecutor(1, thread_name_prefix="starters")
 
     async def respond(question: str, history: list[Message], request: gr.Request) -> Updates:
         identity = identity_of(request)
@@ -89,6 +90,19 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
     ) -> Updates:
         async for update in respond(event.value["text"], history, request):
             yield update
+
+    async def respond_to_option(
+        event: gr.SelectData, history: list[Message], request: gr.Request
+    ) -> Updates:
+        async for update in respond(event.value, history, request):
+            yield update
+
+    async def begin(request: gr.Request) -> gr.Chatbot:
+        identity = identity_of(request)
+        found = await asyncio.get_running_loop().run_in_executor(
+            offers, starters_of, runtime, identity
+        )
+        return gr.Chatbot(examples=[{"text": text} for text in found])
 
     page: gr.Blocks
     with gr.Blocks(title="Citewell", analytics_enabled=False) as page:
@@ -126,11 +140,14 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
         }
         asked = composer.submit(respond, inputs=[composer, chatbot], **shared)
         picked = chatbot.example_select(respond_to_example, inputs=chatbot, **shared)
-        composer.stop(None, cancels=[asked, picked], api_visibility="private")
+        chosen = chatbot.option_select(respond_to_option, inputs=chatbot, **shared)
+        composer.stop(None, cancels=[asked, picked, chosen], api_visibility="private")
         # The page passes over a question while it holds the one before for unanswered, so the
         # composer must not come back before the answer is cancelled: that is when it "fails".
-        for answering in (asked, picked):
+        for answering in (asked, picked, chosen):
             answering.failure(_idle, **(shared | {"outputs": composer}))
+        if not runtime.settings.examples:
+            page.load(begin, **(shared | {"outputs": chatbot}))
     page.queue(max_size=WAITING)
     return page
 
@@ -179,6 +196,7 @@ def answer_stream(
     busy = gr.Textbox(value="", submit_btn=False, stop_btn=True)
     yield busy, said
     answer = AnswerMarkup()
+    body: Json | None = None
     try:
         if refusal is not None:
             raise refusal
@@ -193,13 +211,38 @@ def answer_stream(
                 if answer.add(event):
                     yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
                 if isinstance(event, Done):  # what was stopped meanwhile does not come here
-                    _keep(runtime, view, answer_json(gather(events)))
+                    body = answer_json(gather(events))
+                    _keep(runtime, view, body)
     except CitewellError as exc:
         answer.fail(str(exc))
     except Exception:  # the reader must get the composer back, the operator the reason
         logger.exception("an answer failed")
         answer.fail("The answer failed; the server's log says why.")
-    yield _idle(), [*said, {"role": "assistant", "content": answer.html}]
+    whole: Message = {"role": "assistant", "content": answer.html}
+    if body is not None:
+        yield gr.skip(), [*said, whole]  # whole before anything is looked for to go on with
+        whole |= {"options": options_of(view, body, history)}
+    yield _idle(), [*said, whole]
+
+
+def options_of(view: View, body: Json, history: list[Message]) -> list[Message]:
+    """Return buttons that go on from an answer; the reader has that even if finding them fails."""
+    try:
+        return [{"value": text} for text in view.following(body, said_in(history))]
+    except CitewellError as exc:
+        logger.error("no questions to go on with could be found: %s", exc)
+    except Exception:
+        logger.exception("looking for questions to go on with failed")
+    return []
+
+
+def starters_of(runtime: Runtime, identity: Identity) -> list[str]:
+    """Return the questions that one may begin with, none to whom may not ask."""
+    try:
+        return View(runtime.service(), identity).starters()
+    except CitewellError as exc:
+        logger.info("no questions to begin with: %s", exc)
+        return []
 
 
 def _keep(runtime: Runtime, view: View, body: Json) -> None:

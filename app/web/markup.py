@@ -13,6 +13,7 @@ from html import escape, unescape
 from typing import Any
 
 from app.answering.answer import (
+    NOT_SUPPORTED,
     AnswerSentence,
     Citation,
     Degraded,
@@ -28,10 +29,11 @@ from app.answering.conversation import Exchange
 from vectorstore.types import ArticleHead, Filter
 
 UNDERSTOOD = "Understood as:"
-_SENTENCES = re.compile(r'<p class="cw-sentence">(.*?)</p>', re.DOTALL)
+ITEM_ENDS = "</li></ul>"
+_SENTENCES = re.compile(r'<(p|span) class="cw-sentence[\w -]*">(.*?)</\1>', re.DOTALL)
 _MARKED = re.compile(r"<mark>(.*?)</mark>", re.DOTALL)
 _CITED = re.compile(r'href="#cite/([^/"]+)/')
-_CHIPS = re.compile(r'<a class="cw-chip".*?</a>', re.DOTALL)
+_CHIPS = re.compile(r'<(a|strong|small) class="cw-.*?</\1>', re.DOTALL)  # and doubts
 _TAGS = re.compile(r"<[^>]*>")
 
 
@@ -58,7 +60,7 @@ def said_in(messages: Iterable[Mapping[str, Any]]) -> list[Exchange]:
         if message["role"] == "user":
             turns.append(Exchange(_plain(html)))
         elif turns:
-            sentences = _SENTENCES.findall(html)
+            sentences = [match[2] for match in _SENTENCES.finditer(html)]
             marked = _MARKED.search(sentences[0]) if sentences else None
             answer = " ".join(_plain(each) for each in sentences)
             told = _plain(marked[1]) if marked else ""
@@ -76,13 +78,15 @@ class AnswerMarkup:
 
     def __init__(self) -> None:
         self._parts: list[str] = []
+        self._ends = ""  # what closes the paragraph or list that goes on
+        self._unchecked: dict[str, None] = {}
         self._condition = Filter()
         self._part = ""
 
     @property
     def html(self) -> str:
         """The answer so far."""
-        return "".join(self._parts)
+        return "".join(self._parts) + self._ends
 
     def add(self, event: Event) -> bool:
         """Take an event; tell whether there is something new to show."""
@@ -92,17 +96,43 @@ class AnswerMarkup:
             case SentenceReleased():
                 if event.sentence.part != self._part:
                     self._part = event.sentence.part
-                    self._parts.append(f'<p class="cw-part">{_text(self._part)}</p>')
-                self._parts.append(_sentence(event.sentence, event.citations))
+                    self._block(f'<p class="cw-part">{_text(self._part)}</p>')
+                self._say(event.sentence, event.citations)
             case Degraded():
-                self._parts.append(notice_markup(event.reason))
+                self._block(notice_markup(event.reason))
             case Done(outcome="not_found"):
-                self._parts.append(_not_found(event.closest, self._condition))
-            case Done(unanswered=unanswered) if unanswered:
-                self._parts.append(notice_markup(lacking(unanswered)))
+                self._block(_not_found(event.closest, self._condition))
+            case Done(unanswered=unanswered):
+                told = [f"Unchecked: {reason}." for reason in self._unchecked]
+                told += [lacking(unanswered)] if unanswered else []
+                self._block("".join(map(notice_markup, told)))
+                return bool(told)
             case _:
                 return False
         return True
+
+    def _block(self, html: str) -> None:
+        """Add what stands by itself."""
+        self._parts += [self._ends, html]
+        self._ends = ""
+
+    def _say(self, sentence: AnswerSentence, citations: tuple[Citation, ...]) -> None:
+        """Add a sentence to the paragraph or item that goes on, or begin one with it."""
+        said = _sentence(sentence, citations)
+        if sentence.support == "unchecked":
+            self._unchecked[sentence.reason] = None
+        if sentence.begins == "item":
+            is_next = self._ends == ITEM_ENDS
+            self._parts += ["</li><li>"] if is_next else [self._ends, '<ul class="cw-list"><li>']
+            self._ends = ITEM_ENDS
+        elif sentence.begins == "paragraph":
+            self._parts += [self._ends, '<p class="cw-paragraph">']
+            self._ends = "</p>"
+        elif self._ends:
+            said = f" {said}"
+        tag = "span" if self._ends else "p"
+        doubt = " cw-doubtful" if sentence.support == "unsupported" else ""
+        self._parts.append(f'<{tag} class="cw-sentence{doubt}">{said}</{tag}>')
 
     def _start(self, event: Started) -> bool:
         notices = []
@@ -116,7 +146,7 @@ class AnswerMarkup:
 
     def fail(self, reason: str) -> None:
         """Say why there is no more of the answer."""
-        self._parts.append(notice_markup(reason))
+        self._block(notice_markup(reason))
 
 
 def _sentence(sentence: AnswerSentence, citations: tuple[Citation, ...]) -> str:
@@ -134,7 +164,20 @@ def _sentence(sentence: AnswerSentence, citations: tuple[Citation, ...]) -> str:
         f'<a class="cw-chip" href="{citation_href(citation)}">{citation.number}</a>'
         for citation in citations
     )
-    return f'<p class="cw-sentence">{text} {chips}</p>'
+    return f"{text} {chips}{_doubt(sentence)}"
+
+
+def _doubt(sentence: AnswerSentence) -> str:
+    """Return what warns of a sentence, in words: a colour alone does not reach everybody.
+
+    The words are there for everybody; the reason is a tooltip, where the page lets it be one.
+    """
+    reason = f'title="{_text(sentence.reason)}"'
+    if sentence.support == "unsupported":
+        return f' <strong class="cw-doubt" {reason}>\u26a0 {_text(NOT_SUPPORTED)}</strong>'
+    if sentence.support == "unchecked":
+        return f' <small class="cw-unchecked" {reason}>(unchecked)</small>'
+    return ""
 
 
 def citation_href(citation: Citation) -> str:

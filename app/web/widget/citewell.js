@@ -46,6 +46,8 @@ const WORDS = {
     within: "Only articles of",
     partial: "The articles do not say:",
     none: "The articles do not say.",
+    unsupported: "⚠ Not supported by the articles",
+    unchecked: "Unchecked",
     closest: "The closest articles:",
     stopped: "Stopped.",
     erased: "What this answer quoted was erased.",
@@ -84,6 +86,8 @@ const WORDS = {
     within: "Nur Artikel von",
     partial: "Das sagen die Artikel nicht:",
     none: "Die Artikel sagen das nicht.",
+    unsupported: "⚠ Von den Artikeln nicht belegt",
+    unchecked: "Ungeprüft",
     closest: "Die nächstliegenden Artikel:",
     stopped: "Angehalten.",
     erased: "Was diese Antwort zitierte, wurde gelöscht.",
@@ -122,6 +126,8 @@ const WORDS = {
     within: "Seulement les articles de :",
     partial: "Les articles ne le disent pas :",
     none: "Les articles ne le disent pas.",
+    unsupported: "⚠ Non confirmé par les articles",
+    unchecked: "Non vérifié",
     closest: "Les articles les plus proches :",
     stopped: "Arrêté.",
     erased: "Ce que cette réponse citait a été effacé.",
@@ -160,6 +166,8 @@ const WORDS = {
     within: "Solo artículos de",
     partial: "Los artículos no lo dicen:",
     none: "Los artículos no lo dicen.",
+    unsupported: "⚠ No respaldado por los artículos",
+    unchecked: "Sin comprobar",
     closest: "Los artículos más cercanos:",
     stopped: "Detenido.",
     erased: "Lo que citaba esta respuesta fue borrado.",
@@ -198,6 +206,8 @@ const WORDS = {
     within: "المقالات من هذه الفترة فقط:",
     partial: "لا تذكر المقالات:",
     none: "المقالات لا تذكر ذلك.",
+    unsupported: "⚠ غير مؤيد بالمقالات",
+    unchecked: "لم يُتحقق منه",
     closest: "أقرب المقالات:",
     stopped: "تم الإيقاف.",
     erased: "حُذف ما اقتبسته هذه الإجابة.",
@@ -231,6 +241,7 @@ const CSS = `
   --shade: light-dark(#f4f5f8, #20232b);
   --tint: color-mix(in srgb, var(--accent) 11%, var(--paper));
   --mark: light-dark(#fdf0b5, #544a1c);
+  --doubt: light-dark(#9f1239, #fda4af);
   --edge: var(--citewell-edge, 20px);
   --round: var(--citewell-radius, 16px);
 }
@@ -362,6 +373,9 @@ a svg {
 }
 .quote a { display: inline-block; margin-block-start: 4px; font-size: 13px; }
 .tail { white-space: nowrap; }
+.items { padding-inline-start: 20px; }
+.doubt { color: var(--soft); font-size: 12px; }
+.unsupported { padding-inline: 6px; border: 1px solid; border-radius: 4px; color: var(--doubt); }
 .note { color: var(--soft); }
 .closest { list-style: none; }
 .closest li { line-height: 1.4; font-size: 14px; font-weight: 600; }
@@ -449,7 +463,6 @@ function looks() {
 
 // -- small helpers ------------------------------------------------------------------------
 
-/** Make an element; `part` names its class and its part, by which a page may style it. */
 function make(tag, part, text, attributes = {}) {
   const node = document.createElement(tag);
   if (part) {
@@ -471,12 +484,21 @@ function icon(name) {
   return drawn;
 }
 
-/** Make a button that shows an icon and is called `label`. */
 function iconButton(part, name, label, onClick) {
   const button = make("button", part, "", { type: "button", "aria-label": label, title: label });
   button.append(icon(name));
   button.addEventListener("click", onClick);
   return button;
+}
+
+function choices(questions, ask) {
+  const list = make("div", "starters");
+  for (const question of questions) {
+    const starter = make("button", "starter", question, { type: "button", dir: "auto" });
+    starter.addEventListener("click", (event) => event.isTrusted && ask(question));
+    list.append(starter);
+  }
+  return list;
 }
 
 /** Return an absolute http(s) address, or null for whatever else a document may claim. */
@@ -677,7 +699,6 @@ class Session {
     return this.#pending;
   }
 
-  /** Fetch as the user; a session that has ended is renewed once. */
   async call(path, options = {}) {
     await this.begin();
     let reply = await this.#fetch(path, options);
@@ -690,7 +711,6 @@ class Session {
     return reply;
   }
 
-  /** Have the service forget the session. */
   async end() {
     const token = this.#token;
     this.#drop();
@@ -769,7 +789,6 @@ class Session {
   }
 }
 
-/** Return what asks a portal's backend for a token. */
 function tokenSource(address) {
   const url = new URL(address, document.baseURI);
   return async (signal) => {
@@ -882,7 +901,6 @@ async function* listen(session, asked, signal, onLost) {
 
 let quotes = 0; // ids of opened quotes
 
-/** A question and its answer, as they are shown. */
 class Turn {
   node = make("div", "turn");
   answerId = "";
@@ -890,7 +908,9 @@ class Turn {
   #language;
   #on;
   #answer = make("div", "answer");
-  #told = []; // the sentences as they are copied
+  #told = ""; // the sentences as they are copied
+  #block = null; // the paragraph or item that goes on
+  #offered = null; // questions to go on with
   #part = ""; // of the question that is being answered
   #sources = new Map();
   #dots = make("div", "dots", "", { "aria-hidden": "true" });
@@ -909,10 +929,11 @@ class Turn {
     this.node.append(make("p", "question", question, { dir: "auto" }), this.#answer);
   }
 
-  /** Show a sentence with a button for each of its citations. */
-  sentence({ text, span, citations, part = "" }) {
+  sentence({ text, span, citations, support, reason, part = "", begins = "" }) {
     if (part !== this.#part) this.note((this.#part = part));
-    const line = make("p", "sentence", "", { dir: "auto" });
+    const block = this.#begin(begins);
+    const line = block ? make("span", "sentence") : make("p", "sentence", "", { dir: "auto" });
+    const doubt = this.#words[support]; // no other verdict has a word
     const letters = Array.from(text); // offsets count code points
     const [from, to] = span || [0, 0];
     line.append(letters.slice(0, from).join(""));
@@ -921,19 +942,45 @@ class Turn {
     const tail = make("span", "tail", last); // a chip never stands alone on a line
     for (const citation of citations) {
       this.#sources.set(citation.number, citation);
-      tail.append(this.#chip(citation, line));
+      tail.append(this.#chip(citation, block || line));
     }
     line.append(rest, tail);
-    this.#told.push(text + citations.map(({ number }) => ` [${number}]`).join(""));
-    this.#add(line);
+    if (doubt) {
+      const warning = make("strong", "doubt", doubt, { title: reason });
+      warning.classList.add(support);
+      line.append(" ", warning);
+    }
+    const warned = doubt ? ` (${doubt})` : "";
+    this.#told += { paragraph: "\n\n", item: "\n- " }[begins] || " ";
+    this.#told += text + citations.map(({ number }) => ` [${number}]`).join("") + warned;
+    if (block) block.append(line, " ");
+    else this.#add(line);
+    return text + warned;
   }
 
-  /** Say something about the answer. */
+  /** Return the paragraph or item that a sentence is in; null where it stands alone. */
+  #begin(begins) {
+    if (!begins) return this.#block;
+    let list = this.#block?.closest("ul");
+    if (begins === "item") {
+      if (!list) this.#add((list = make("ul", "items")));
+      list.append((this.#block = make("li", "item")));
+    } else this.#add((this.#block = make("p", "paragraph")));
+    this.#block.dir = "auto";
+    return this.#block;
+  }
+
+  /** Offer questions to go on with; none takes them back. */
+  offer(questions, ask) {
+    this.#offered?.remove();
+    if (questions.length) this.node.append((this.#offered = choices(questions, ask)));
+  }
+
   note(text) {
+    this.#block = null;
     this.#add(make("p", "note", text, { dir: "auto" }));
   }
 
-  /** Say how a question was understood, and of which days articles were asked. */
   understood({ question, question_used: used, filters }) {
     const { published_from: first, published_to: last } = filters;
     if (used !== question) this.note(`${this.#words.understood} ${used}`);
@@ -959,17 +1006,16 @@ class Turn {
     this.finish(answer);
   }
 
-  /** Show how the answer ended, and what can be done with it. */
   finish({ outcome, closest, unanswered = [] }) {
     const words = this.#words;
     if (unanswered.length) {
       const lacking = `${words.partial} ${unanswered.join(" · ")}`;
       this.note(lacking);
-      this.#told.push(lacking);
+      this.#told += ` ${lacking}`;
     }
     if (outcome === "not_found") {
       this.#add(make("p", "sentence", words.none));
-      this.#told.push(words.none);
+      this.#told += ` ${words.none}`;
       if (closest.length) {
         this.note(words.closest);
         this.#add(this.#list(closest));
@@ -989,7 +1035,6 @@ class Turn {
     this.end(copy, up, down);
   }
 
-  /** Nothing more comes; the question can be asked again. */
   end(...acts) {
     const row = make("div", "acts");
     const retry = iconButton(
@@ -1020,7 +1065,7 @@ class Turn {
     else this.#answer.append(node);
   }
 
-  #chip(citation, line) {
+  #chip(citation, place) {
     const label = `${this.#words.source} ${citation.number}: ${citation.title}`;
     const chip = make("button", "chip", String(citation.number), {
       type: "button",
@@ -1037,7 +1082,8 @@ class Turn {
       chip.ariaExpanded = "true";
       chip.setAttribute("aria-controls", card.id);
       this.#opened = { chip, card };
-      line.after(card);
+      if (place.localName === "li") place.append(card);
+      else place.after(card);
       card.scrollIntoView({ block: "nearest" });
       this.#on.cite(this, citation);
     });
@@ -1085,7 +1131,7 @@ class Turn {
       ({ number, title, published, url }) =>
         `[${number}] ${[title, published, webAddress(url)].filter(Boolean).join(", ")}`,
     );
-    const text = [this.#told.join(" "), sources.join("\n")].filter(Boolean).join("\n\n");
+    const text = [this.#told.trim(), sources.join("\n")].filter(Boolean).join("\n\n");
     try {
       await navigator.clipboard.writeText(text);
       button.replaceChildren(icon("copied"));
@@ -1176,7 +1222,6 @@ export class CitewellChat extends HTMLElement {
     else this.open();
   }
 
-  /** Put a question into the composer; the reader sends it, or does not. */
   prefill(text) {
     this.#draft = String(text).slice(0, LONGEST_QUESTION);
     if (this.#nodes?.input) {
@@ -1240,7 +1285,6 @@ export class CitewellChat extends HTMLElement {
     this.#root.adoptedStyleSheets = [];
   }
 
-  /** Begin anew after attributes have changed, once for all that change together. */
   #reset() {
     if (!this.#life || this.#isChanged) return;
     this.#isChanged = true;
@@ -1254,7 +1298,6 @@ export class CitewellChat extends HTMLElement {
     });
   }
 
-  /** What is written inline opens when the reader comes to it. */
   #openInView(signal) {
     const watch = new IntersectionObserver((seen) => {
       if (!seen.some((each) => each.isIntersecting)) return;
@@ -1286,7 +1329,6 @@ export class CitewellChat extends HTMLElement {
 
   // -- what it is made of ----------------------------------------------------------------
 
-  /** Make what is there before anything is opened. */
   #frame() {
     const isRight = RIGHT_TO_LEFT.has(this.#language.split("-")[0]);
     const mode = this.#isInline
@@ -1316,7 +1358,6 @@ export class CitewellChat extends HTMLElement {
     this.#root.replaceChildren(root);
   }
 
-  /** Make the conversation's panel. */
   #build() {
     const words = this.#words;
     const { root } = this.#nodes;
@@ -1374,7 +1415,6 @@ export class CitewellChat extends HTMLElement {
     this.#greet();
   }
 
-  /** Tell by the launcher whether it is open. */
   #mark() {
     const { launcher } = this.#nodes;
     if (!launcher) return;
@@ -1384,19 +1424,12 @@ export class CitewellChat extends HTMLElement {
     launcher.replaceChild(icon(this.#isOpen ? "fold" : "chat"), launcher.firstChild);
   }
 
-  /** Show the welcome, and questions to begin with. */
   #greet() {
     if (this.#turns.length) return;
     const { welcome, starters = [] } = this.#session.portal;
-    const list = make("div", "starters");
-    for (const question of starters) {
-      const starter = make("button", "starter", question, { type: "button", dir: "auto" });
-      starter.addEventListener("click", (event) => event.isTrusted && this.#ask(question));
-      list.append(starter);
-    }
     this.#nodes.messages.replaceChildren(
       make("p", "welcome", welcome || this.#words.welcome, { dir: "auto" }),
-      list,
+      choices(starters, (question) => this.#ask(question)),
     );
   }
 
@@ -1428,14 +1461,12 @@ export class CitewellChat extends HTMLElement {
     this.#start();
   }
 
-  /** Follow the part of the screen that a phone's keyboard leaves. */
   #fitScreen() {
     const { style } = this.#nodes.panel;
     style.setProperty("--top", `${visualViewport?.offsetTop ?? 0}px`);
     style.setProperty("--high", visualViewport ? `${visualViewport.height}px` : "100dvh");
   }
 
-  /** See who the user is, and show what they asked before. */
   async #start() {
     const { signal } = this.#life;
     const { messages } = this.#nodes;
@@ -1457,7 +1488,6 @@ export class CitewellChat extends HTMLElement {
     messages.style.visibility = "";
   }
 
-  /** Load the conversation that was under way on the page before. */
   async #recall(signal) {
     const { user, conversation } = this.#memory.read();
     if (user !== this.#session.user)
@@ -1479,7 +1509,6 @@ export class CitewellChat extends HTMLElement {
     }
   }
 
-  /** Drop what was shown and what would lead back to it. */
   #forget() {
     this.#asking?.abort();
     this.#asking = null;
@@ -1495,7 +1524,6 @@ export class CitewellChat extends HTMLElement {
     this.#greet();
   }
 
-  /** Begin another conversation. */
   #startOver() {
     this.#forget();
     this.#memory.write({ conversation: null });
@@ -1585,8 +1613,7 @@ export class CitewellChat extends HTMLElement {
         turn.understood(data);
       } else if (name === "degraded") turn.note(data.reason);
       else if (name === "sentence") {
-        turn.sentence(data);
-        this.#tell(data.text);
+        this.#tell(turn.sentence(data));
       } else if (name === "error") throw new Failure("answer", data.detail);
       else if (name === "done") {
         turn.finish(data);
@@ -1598,12 +1625,26 @@ export class CitewellChat extends HTMLElement {
           outcome: data.outcome,
           conversation_id: this.#conversation,
         });
+        this.#offer(turn);
       }
       if (wasLow) this.#scroll();
     }
   }
 
-  /** Add a turn to the conversation. */
+  /** Offer what the service finds to go on with; an answer is as good without. */
+  async #offer(turn) {
+    try {
+      const reply = await this.#session.call(`answers/${turn.answerId}/suggestions`);
+      const { items } = await reply.json();
+      if (this.#turns.at(-1) !== turn) return;
+      const wasLow = this.#isLow;
+      turn.offer(items, (question) => this.#ask(question));
+      if (wasLow) this.#scroll();
+    } catch {
+      // the next question will tell what is wrong
+    }
+  }
+
   #turn(question) {
     const { messages } = this.#nodes;
     const turn = new Turn(question, this.#words, this.#language, {
@@ -1620,6 +1661,7 @@ export class CitewellChat extends HTMLElement {
       say: (text, isSeen) => this.#say(text, isSeen),
     });
     if (!this.#turns.length) messages.replaceChildren();
+    this.#turns.at(-1)?.offer([]);
     this.#turns.push(turn);
     messages.append(turn.node);
     return turn;
@@ -1722,7 +1764,6 @@ export class CitewellChat extends HTMLElement {
     send.ariaLabel = send.title = label;
   }
 
-  /** Let the composer grow with what is typed. */
   #fit() {
     const { input } = this.#nodes;
     this.#draft = input.value;
@@ -1741,7 +1782,6 @@ export class CitewellChat extends HTMLElement {
   }
 }
 
-/** Return what has the focus, in whichever shadow root. */
 function focused() {
   let found = document.activeElement;
   while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement;

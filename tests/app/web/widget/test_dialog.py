@@ -247,3 +247,19 @@ def stored(url: str) -> dict[str, object]:
     answer = {"id": "a", "sentences": [sentence], "citations": [citation], "outcome": "answered",
               "closest": [], "filters": {}}  # fmt: skip
     return {"question": "<b>question</b>", "answer": answer}
+
+
+def test_what_goes_on_is_asked_by_keyboard(page: Page, portal: Portal) -> None:
+    """Below the last answer are questions that the articles answer; one key asks one of them."""
+    opened(page, portal.page())
+    answered = ask(page, WEBB)
+    offered = page.locator(".turn .starter").first
+    offered.wait_for(timeout=PATIENCE)
+    question = offered.inner_text()
+    offered.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".question").last).to_have_text(question)
+    expect(page.locator(".turn").first.locator(".starter")).to_have_count(0)
+    page.locator(".answer").last.locator(".acts").wait_for(timeout=PATIENCE)
+    expect(page.locator(".answer").last).not_to_contain_text("The articles do not say")
+    expect(answered).to_be_visible()

@@ -1,0 +1,105 @@
+"""Questions are offered only if the articles that may be seen answer them with something new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from app.answering.conversation import Exchange
+from app.answering.suggester import Suggester, Told
+from tests.fakes import HashEncoder, put
+from vectorstore.retriever import Retriever
+from vectorstore.store import Store
+from vectorstore.types import Filter, Passage
+
+OPENED = "The harbour bridge was opened by the mayor on 19 March 1932."
+LONG = "The Harbour Bridge is 1149 metres long."
+PAINTED = "In 1950 the Harbour Bridge Trust painted the arch of the Harbour Bridge."
+QUESTION = "When was the harbour bridge opened?"
+
+
+@pytest.fixture
+def article(store: Store) -> str:
+    """The id of an article in `news`; another one is in `other`."""
+    put(store, "tunnel", "The Harbour Tunnel is 2300 metres long.", collection="other")
+    return put(store, "bridge", OPENED, LONG, PAINTED, collection="news")
+
+
+def told(article: str, *turns: Exchange) -> Told:
+    """Return what was told by an answer from an article."""
+    last = Exchange(QUESTION, OPENED, "", (article,))
+    return Told((*turns, last), (article,), (), frozenset({OPENED}))
+
+
+def suggester(store: Store, encoder: HashEncoder, **more: object) -> Suggester:
+    """Return one that lets everything through that is at all likely."""
+    return Suggester(store, Retriever(store, encoder), threshold=-0.1, **more)  # type: ignore[arg-type]
+
+
+def test_what_was_not_shown_is_offered(store: Store, encoder: HashEncoder, article: str) -> None:
+    """A follow-up asks for another sentence of the article than the one that was shown."""
+    found = suggester(store, encoder).follow_ups(told(article), Filter())
+    assert "How long is the Harbour Bridge?" in found
+    assert QUESTION not in found
+
+
+def test_what_was_asked_or_shown_is_not_offered(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """Neither a question of the conversation nor a sentence of its answers comes again."""
+    for turn in (Exchange("How long is the Harbour Bridge?"), Exchange("Tell me more.", LONG)):
+        found = suggester(store, encoder).follow_ups(told(article, turn), Filter())
+        assert "How long is the Harbour Bridge?" not in found
+
+
+def test_what_may_not_be_seen_is_not_offered(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """Of an article that the filter leaves out, nothing is asked."""
+    hidden = Filter(collections=("none",))
+    both = suggester(store, encoder)
+    assert both.follow_ups(told(article), hidden) == []
+    assert both.starters(hidden) == []
+
+
+def test_what_would_be_refused_is_not_offered(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """Where nothing is sure enough, there is a summary at most."""
+    strict = Suggester(store, Retriever(store, encoder), threshold=1.0)
+    found = strict.follow_ups(told(article), Filter())
+    assert all(each.startswith("Summarise") for each in found)
+
+
+def test_a_model_proposes_and_retrieval_decides(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """Proposals stand in for the patterns; one that asks two things, or nothing, is left out."""
+    seen: list[tuple[Sequence[Passage], str]] = []
+
+    def propose(
+        passages: Sequence[Passage], question: str, history: Sequence[Exchange]
+    ) -> list[str]:
+        seen.append((passages, question))
+        assert not history
+        return ["", "Hello", "Who opened it and when did it close?", "How long is the bridge?"]
+
+    found = suggester(store, encoder, propose=propose).follow_ups(told(article), Filter())
+    assert found[:1] == ["How long is the bridge?"]
+    assert not {"", "Hello"} & set(found)
+    passages, question = seen[0]
+    assert question == QUESTION
+    assert {passage.article.id for passage in passages} == {article}
+
+
+def test_starters_are_made_anew_when_the_store_changes(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """They come from different articles, and from what is there now."""
+    asks = suggester(store, encoder)
+    before = asks.starters(Filter())
+    assert before == asks.starters(Filter())
+    assert len(before) == len(set(before)) > 1
+    store.remove([article])
+    assert not any("Bridge" in each for each in asks.starters(Filter()))
