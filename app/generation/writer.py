@@ -31,6 +31,7 @@ from app.generation.prompts import (
 from app.generation.release import Release
 from app.generation.screen import Screen
 from vectorstore.errors import ModelError
+from vectorstore.language import language_of
 from vectorstore.lexical import content_terms
 from vectorstore.types import Encoder, Passage
 
@@ -170,13 +171,15 @@ class ChatWriter:
         return asked, self._generation(usage)
 
     def propose(
-        self, passages: Sequence[Passage], question: str, _: Sequence[Exchange] = ()
+        self, passages: Sequence[Passage], question: str, history: Sequence[Exchange]
     ) -> list[str]:
         """Return questions that the passages may answer; none where the model fails.
 
         Whether the articles answer them is for others to check.
         """
-        messages = suggest_prompt(passages[:PROPOSED_FROM], question, language_name(None))
+        asked = "\n".join([*(each.question for each in history), question])
+        language = language_name(language_of(question))
+        messages = suggest_prompt(passages[:PROPOSED_FROM], asked, language)
         try:
             text, _usage = self.model.complete(
                 messages, max_tokens=PROPOSED, seconds=REWRITE_SECONDS
