@@ -177,9 +177,9 @@ class ChatWriter:
 
         Whether the articles answer them is for others to check.
         """
-        asked = "\n".join([*(each.question for each in history), question])
+        before = "\n".join([*(each.question for each in history), question])
         language = language_name(language_of(question))
-        messages = suggest_prompt(passages[:PROPOSED_FROM], asked, language)
+        messages = suggest_prompt(passages[:PROPOSED_FROM], before, language)
         try:
             text, _usage = self.model.complete(
                 messages, max_tokens=PROPOSED, seconds=REWRITE_SECONDS
