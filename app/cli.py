@@ -284,13 +284,15 @@ def _refused(answer: dict[str, Any]) -> list[str]:
 
 
 def _said(answer: dict[str, Any]) -> list[str]:
-    from app.answering.answer import lacking
+    from app.answering.answer import NOT_SUPPORTED, lacking
 
     lines: list[str] = []
     for part, sentences in groupby(answer["sentences"], key=lambda each: each["part"]):
         lines += [part] if part else []
         lines += [
-            sentence["text"] + "".join(f" [{number}]" for number in sentence["citations"])
+            sentence["text"]
+            + "".join(f" [{number}]" for number in sentence["citations"])
+            + (f" ({NOT_SUPPORTED})" if sentence["support"] == "unsupported" else "")
             for sentence in sentences
         ]
     if answer["unanswered"]:

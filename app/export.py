@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from app.answering.answer import lacking
+from app.answering.answer import NOT_SUPPORTED, lacking
 from app.records.conversations import Conversation, StoredAnswer
 
 ERASED = "*What this answer quoted was erased.*"
@@ -43,6 +43,7 @@ def conversation_markdown(conversation: Conversation, answers: Sequence[StoredAn
             said = [
                 escape(sentence["text"])
                 + "".join(f"[^{first + number}]" for number in sentence["citations"])
+                + (f" ({NOT_SUPPORTED})" if sentence["support"] == "unsupported" else "")
                 for sentence in sentences
             ]
             lines += [*([f"**{escape(part)}**", ""] if part else []), " ".join(said), ""]

@@ -12,12 +12,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, field_validator
 
-from app.answering.answer import NOT_FOUND, lacking, says_not_found
+from app.answering.answer import NOT_FOUND, NOT_SUPPORTED, lacking, says_not_found
 from app.answering.conversation import Exchange
 from app.answering.wire import Json
 from app.links import citation_link
 
 MARK = re.compile(r" \[\d+\]")  # as `Completion` writes them
+
+
+# Clients show the text as Markdown: what would be a link, an image or HTML there is none here.
+_MARKUP = re.compile(r"!?\[[^\]\n]*\][(\[:]|<[a-z/!?][^>\n]*>", re.IGNORECASE)
 
 
 class Part(BaseModel):
@@ -100,6 +104,11 @@ class Asked(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
+def _as_text(text: str) -> str:
+    """Return a sentence with the signs escaped that would make links or markup of its words."""
+    return _MARKUP.sub(lambda found: re.sub(r"[!\[\]<]", r"\\\g<0>", found.group()), text)
+
+
 class Completion:
     """A reply that grows with the frames of an answer.
 
@@ -123,13 +132,15 @@ class Completion:
         if name == "sentence":
             if self._period and not self.text:
                 self.text = f"Only articles {self._period}:"
-            self.text += f"{' ' if self.text else ''}{data['text']}"
+            self.text += f"{' ' if self.text else ''}{_as_text(data['text'])}"
             for citation in data["citations"]:
                 self._mark(citation)
+            if data["support"] == "unsupported":
+                self.text += f" ({NOT_SUPPORTED})"
         elif name == "done" and data["outcome"] == "not_found":
             self.text += f"The articles {self._period} do not say." if self._period else NOT_FOUND
         elif name == "done" and data["unanswered"]:
-            self.text += f" {lacking(data['unanswered'])}"
+            self.text += f" {_as_text(lacking(data['unanswered']))}"
         return self.text[before:]
 
     def _mark(self, citation: Json) -> None:

@@ -13,6 +13,7 @@ from html import escape, unescape
 from typing import Any
 
 from app.answering.answer import (
+    NOT_SUPPORTED,
     AnswerSentence,
     Citation,
     Degraded,
@@ -134,6 +135,8 @@ def _sentence(sentence: AnswerSentence, citations: tuple[Citation, ...]) -> str:
         f'<a class="cw-chip" href="{citation_href(citation)}">{citation.number}</a>'
         for citation in citations
     )
+    if sentence.support == "unsupported":  # of another class: the talk goes on without it
+        return f'<p class="cw-unsupported">{text} <em>({NOT_SUPPORTED})</em></p>'
     return f'<p class="cw-sentence">{text} {chips}</p>'
 
 
