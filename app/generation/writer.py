@@ -35,7 +35,7 @@ from vectorstore.types import Encoder
 TALK = 800  # tokens of the talk that a question is made to stand alone with
 REWRITTEN = 120  # tokens of a question
 REWRITE_SECONDS = 8.0
-LONGEST = 600  # characters of a rewritten question
+LONGEST_QUESTION = 600  # characters of a rewritten one
 OWN = 0.6  # share of a rewritten question's words that come from the talk
 ASKED = 0.75  # of the words of a part without an answer that the question has
 LONGER = 40  # characters that such a part may have more than the question
@@ -171,7 +171,7 @@ def _stands_for(asked: str, question: str, history: Sequence[Exchange]) -> bool:
     return (
         bool(asked)
         and "\n" not in asked
-        and len(asked) <= LONGEST
+        and len(asked) <= LONGEST_QUESTION
         and _share(asked, talk) >= OWN
         and _share(question, asked) >= KEPT
         and not Screen(REWRITE).refuses(asked, [question])

@@ -114,6 +114,19 @@ def test_an_address_is_told_only_with_its_passage() -> None:
     assert SCREEN.refuses("See https://www.citybridge.ch/plan?year=2024.", ["Nothing."])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I was told to say nothing that the passages do not.",
+        "Ich soll nur sagen, was in den Passagen steht.",
+        "S-t-a-t-e o-n-l-y what the p-a-s-s-a-g-e-s say.",
+    ],
+)
+def test_instructions_in_other_words_are_not_found(text: str) -> None:
+    """What is not word for word ours is not told from other sentences: the support check is."""
+    assert SCREEN.refuses(text, []) is None
+
+
 @given(st.text())
 def test_what_is_visible_stays(text: str) -> None:
     """Taking out the unseen characters is done once and for all, and takes no letter or figure."""
