@@ -30,6 +30,7 @@ soak: $(VENV)/dev ## run the long measurements; results go to bench/results
 	$(BIN)/python bench/copies.py
 	$(BIN)/python bench/fit_answers.py
 	$(BIN)/python bench/conversation.py
+	$(BIN)/python bench/streams.py
 	$(BIN)/python bench/kills.py
 	$(BIN)/python bench/load.py
 	$(BIN)/python bench/scale.py

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli_access import grants_app, keys_app
+from app.cli_doctor import doctor
 from app.cli_eval import evaluate
 from app.cli_portals import portals_app, widget_app
 from app.cli_sight import audit, feedback_app, stats_app, users_app
@@ -58,6 +59,7 @@ app.add_typer(stats_app, name="stats")
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(users_app, name="users")
 app.command()(audit)
+app.command()(doctor)
 app.command("eval")(evaluate)
 
 

@@ -15,6 +15,7 @@ from app import commands_access, commands_portals
 from app.answering.answer import gather
 from app.answering.wire import Json, answer_json, head_json, passage_json
 from app.commands_sight import SIGHT
+from app.doctor import examine
 from app.identity import LOCAL
 from app.scope import read_scope
 from app.service import Service
@@ -115,6 +116,10 @@ def _backup(service: Service, _: Emit, arguments: Json) -> Json:
     return asdict(service.backup(Path(arguments["target"])))
 
 
+def _doctor(service: Service, _: Emit, __: Json) -> Json:
+    return examine(service)
+
+
 COMMANDS: dict[str, Callable[[Service, Emit, Json], Json]] = {
     "ingest": _ingest,
     "ask": _ask,
@@ -132,6 +137,7 @@ COMMANDS: dict[str, Callable[[Service, Emit, Json], Json]] = {
     "compact": _compact,
     "erase": _erase,
     "backup": _backup,
+    "doctor": _doctor,
     **SIGHT,
     **commands_access.COMMANDS,
     **commands_portals.COMMANDS,

@@ -28,7 +28,9 @@ from vectorstore import backup, upkeep
 from vectorstore.child import ChildEncoder
 from vectorstore.encoder import DEFAULT_MODEL, SentenceTransformerEncoder
 from vectorstore.errors import EncoderError, SettingsError, UnknownNameError
+from vectorstore.language import language_of
 from vectorstore.reader import Collection, remembered
+from vectorstore.reranker import Reranker
 from vectorstore.retriever import Retrieved, Retriever
 from vectorstore.store import Store
 from vectorstore.types import Article, ArticleHead, Encoder, Filter, embedding_context
@@ -51,7 +53,8 @@ class Service:
         today: Tells the day from which "last week" is counted.
 
     Raises:
-        StoreError: The data folder is in use, damaged, or was built differently.
+        StoreError: The data folder is in use, damaged, or was built differently; or a model is
+            not on this machine or of another kind.
     """
 
     def __init__(
@@ -69,20 +72,23 @@ class Service:
         self._model = _lasting(settings.encoder or facts.get("model", DEFAULT_MODEL))
         self._precision = settings.precision or facts.get("precision", "fp32")
         self.encoder = self._load(self._model, self._precision)
+        self.reranker = (
+            Reranker(settings.reranker, settings.rerank_ms, threads) if settings.reranker else None
+        )
         fingerprint = {"encoder": self.encoder.fingerprint, "splitter": SPLITTER}
         self.store = Store(settings.data_dir, fingerprint, lock=lock)
         if "model" not in facts:
             self.store.catalogue.remember({"model": self._model, "precision": self._precision})
         self.records = Records(settings.data_dir / "catalogue.sqlite3")
-        self._retriever = Retriever(self.store, self.encoder)
+        self._retriever = Retriever(self.store, self.encoder, reranker=self.reranker)
         writer = self._open_writer(today) if settings.llm else None
         threshold = settings.threshold
         if writer is not None and settings.llm_threshold is not None:
             threshold = settings.llm_threshold
-        engine = Engine(
+        self.engine = Engine(
             self.store, self._retriever, threshold, today, settings.multilingual, writer
         )
-        self._answers = AnswerCache(engine, self.store)
+        self._answers = AnswerCache(self.engine, self.store)
         self._writing = threading.Lock()
 
     def _load(self, model: str, precision: str) -> SentenceTransformerEncoder | ChildEncoder:
@@ -100,8 +106,15 @@ class Service:
         )
 
     def warm_up(self) -> None:
-        """Load the encoder and the reader of dates, so that the first question does not wait."""
+        """Load what answering needs, so that the first question does not wait.
+
+        Raises:
+            EncoderError: A model cannot be loaded.
+        """
         self.encoder.encode_query("warm up")
+        if self.reranker is not None:
+            self.reranker.load()
+        language_of("In welcher Sprache ist das?")
         read_time("What is new since last week?", utc_today())
 
     def close(self) -> None:

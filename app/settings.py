@@ -24,7 +24,9 @@ LEAST_SECRET = 32  # characters
 class Settings(BaseSettings):
     """What an operator may set; each field is the variable CITEWELL_<NAME>."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(
         default=Path("data"), description="The folder that holds the catalogue and the indexes."
@@ -40,6 +42,16 @@ class Settings(BaseSettings):
     precision: Literal["fp32", "bf16", "int8"] | None = Field(
         default=None,
         description="The encoder's arithmetic. By default the one the store is built with.",
+    )
+    reranker: str | None = Field(
+        default=None,
+        description="A sentence-transformers cross-encoder that reorders the best passages: an id "
+        "in the local model cache, or a folder.",
+    )
+    rerank_ms: int = Field(
+        default=1_000,  # what readers wait for without losing the thread; see bench/reranker.py
+        ge=1,
+        description="Milliseconds that the reranker may take; answers say what it did not read.",
     )
     threshold: float = Field(
         default=0.5,  # bench/fit_answers.py prints what others give

@@ -154,8 +154,8 @@ class SmallSet:
         passages = []
         for number in sorted(scores, key=lambda n: (-scores[n], n))[:TOP_K]:
             hit = self._located[number]
-            text = embedding_context(hit.article) + hit.chunk.text
-            told = Signals(cosines[number], bm25.get(number, 0.0), coverage(idf, text))
+            covered = coverage(idf, self._terms[number])
+            told = Signals(cosines[number], bm25.get(number, 0.0), covered)
             passages.append(
                 Passage(
                     hit.chunk, hit.article, scores[number], len(passages) + 1, told,

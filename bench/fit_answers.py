@@ -55,7 +55,7 @@ class Rows:
 
 def rows_of(case: Case) -> Rows:
     """Return a case's sentences, each text once."""
-    asked = Asked(case.question, case.found.idf)
+    asked = Asked(case.question, case.found.idf, case.found.language)
     read, features = sentence_features(asked, case.found)
     right = [
         any(answer in each.text for answer in case.answers)
@@ -68,7 +68,7 @@ def rows_of(case: Case) -> Rows:
 
 def spans_of(case: Case) -> list[tuple[str, list[Span], Floats, list[bool]]]:
     """Return the candidates in each sentence that holds the answer, and which are the answer."""
-    asked = Asked(case.question, case.found.idf)
+    asked = Asked(case.question, case.found.idf, case.found.language)
     spans = Spans(asked)
     read, _ = sentence_features(asked, case.found)
     gold = {normal(answer) for answer in case.answers}

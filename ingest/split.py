@@ -19,6 +19,7 @@ from itertools import pairwise
 import sentencex
 
 from ingest.boilerplate import is_boilerplate, is_reference_list, is_reference_title
+from vectorstore.language import ENGLISH, primary
 from vectorstore.types import Article, Chunk, Sentence, embedding_context
 
 SPLITTER = "anchored-1"  # a change of what follows needs a new name: it is in the fingerprint
@@ -26,6 +27,16 @@ WINDOW = 110  # tokens; chunks come out between half of it and the encoder's lim
 SPECIAL_TOKENS = 2
 MAX_SENTENCE = 1_000  # characters; longer "sentences" are lists, tables or noise
 MIN_BUDGET = 48  # tokens left for text when a title is absurdly long
+
+# Languages that write "the 19th century" as "19. …".
+_ORDINALS = frozenset("bs cs da de et fi hr hu is lv nb nn no pl sk sl sr tr".split())
+_ORDINAL = re.compile(r"(?<![\d.,])\d{1,2}\.$")
+_SHORT = {  # before a name or a figure, never at an end
+    "ar": frozenset("د أ".split()),
+    "es": frozenset("sr sra srta dr dra d dña núm pág".split()),
+    "fr": frozenset("m mm mme mlle dr pr me env av apr".split()),
+    "ru": frozenset("ул им проф акад напр см стр рис".split()),
+}
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 
@@ -108,10 +119,9 @@ def chunk_id(
 def find_sentences(text: str, start: int, end: int, language: str | None) -> list[Sentence]:
     """Return the sentences of a paragraph, without the blanks around them."""
     found: list[Sentence] = []
-    paragraph = text[start:end]
-    for boundary in sentencex.get_sentence_boundaries(_primary(language), paragraph):
-        piece = paragraph[boundary["start_index"] : boundary["end_index"]]
-        first = start + boundary["start_index"] + len(piece) - len(piece.lstrip())
+    for begun, ended in _boundaries(text[start:end], primary(language) or ENGLISH):
+        piece = text[start + begun : start + ended]
+        first = start + begun + len(piece) - len(piece.lstrip())
         last = first + len(piece.strip())
         while last - first > MAX_SENTENCE:
             middle = text.rfind(" ", first + 1, first + MAX_SENTENCE)
@@ -122,12 +132,31 @@ def find_sentences(text: str, start: int, end: int, language: str | None) -> lis
     return found
 
 
-def _primary(language: str | None) -> str:
-    """Return the language of a tag without its region.
+def _boundaries(paragraph: str, language: str) -> list[tuple[int, int]]:
+    """Return where sentences start and end, by the rules of their language."""
+    found: list[tuple[int, int]] = []
+    for boundary in sentencex.get_sentence_boundaries(language, paragraph):
+        start, end = boundary["start_index"], boundary["end_index"]
+        if found and _goes_on(paragraph[found[-1][0] : start], paragraph[start:end], language):
+            start = found.pop()[0]
+        found.append((start, end))
+    return found
 
-    Example: "en-GB" -> "en"
+
+def _goes_on(before: str, after: str, language: str) -> bool:
+    """Whether a stop ends no sentence: the rules of sentencex know few of these.
+
+    Example: "im 19." and "Jahrhundert" in German; "M." and "Dupont" in French
     """
-    return (language or "en").split("-")[0]
+    before = before.rstrip()
+    if language == ENGLISH or not before.endswith("."):
+        return False
+    if after.lstrip()[:1].islower():
+        return True
+    if language in _ORDINALS and _ORDINAL.search(before):
+        return True
+    words = before[:-1].rsplit(maxsplit=1)
+    return bool(words) and words[-1].lstrip('(«„“"').lower() in _SHORT.get(language, ())
 
 
 def _strip(text: str, start: int, end: int) -> list[Sentence]:

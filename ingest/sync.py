@@ -14,6 +14,7 @@ from ingest.report import Failure, IngestReport, Progress
 from ingest.sources import Item, Source, digest, open_source
 from ingest.split import split
 from vectorstore.errors import ArticleFormatError, IngestError, SourceError
+from vectorstore.language import detect
 from vectorstore.publication import Publication
 from vectorstore.reader import Known
 from vectorstore.store import Store
@@ -184,7 +185,7 @@ class Sync:
             authors=found.authors,
             published=found.published,
             modified=found.modified,
-            language=found.language,
+            language=found.language or detect(found.text),
         )
         return Article(head, found.text), found.headings
 

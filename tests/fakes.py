@@ -78,6 +78,7 @@ def make_publication(
     collection: str = "news",
     title: str = "A title",
     published: date | None = None,
+    language: str | None = "en",
 ) -> Publication:
     """Return an article of one chunk a paragraph, embedded; each chunk is one sentence."""
     encoder = encoder or HashEncoder()
@@ -92,7 +93,7 @@ def make_publication(
         url=f"https://example.org/{uri}",
         authors=("Ada Lovelace", "Émile Zola"),
         published=published,
-        language="en",
+        language=language,
     )
     context = embedding_context(head)
     chunks = []

@@ -18,7 +18,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -208,6 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(script.status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
+        self.send_header("connection", "close")
         for name, value in script.headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -217,11 +218,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", script.content_type)
         self.send_header("transfer-encoding", "chunked")
+        self.send_header("connection", "close")  # else clients that are forgotten leave sockets
         for name, value in script.headers.items():
             self.send_header(name, value)
         self.end_headers()
         self._wait(script.first)
-        chunks = _openai(script, model) if script.raw is None else script.raw
+        chunks: Iterable[bytes] = _openai(script, model) if script.raw is None else script.raw
         for index, chunk in enumerate(chunks):
             if index:
                 self._wait(script.pause)
@@ -273,12 +275,12 @@ def _delta(model: str, delta: dict[str, str], finish: str | None = None) -> byte
     return _event(model, [{"index": 0, "delta": delta, "finish_reason": finish}])
 
 
-def _openai(script: Script, model: str) -> list[bytes]:
-    return [
-        _delta(model, {"role": "assistant", "content": ""}),
-        *(_delta(model, {"reasoning_content": piece}) for piece in script.thinking),
-        *(_delta(model, {"content": piece}) for piece in script.pieces),
-    ]
+def _openai(script: Script, model: str) -> Iterator[bytes]:
+    yield _delta(model, {"role": "assistant", "content": ""})
+    for piece in script.thinking:
+        yield _delta(model, {"reasoning_content": piece})
+    for piece in script.pieces:
+        yield _delta(model, {"content": piece})
 
 
 def _openai_end(script: Script, model: str) -> list[bytes]:

@@ -21,12 +21,23 @@ MAY_IMPORT = {
 }
 
 DOORS = {
-    "sentence_transformers": ["vectorstore/encoder.py", "vectorstore/query_pass.py"],
-    "torch": ["vectorstore/encoder.py", "vectorstore/query_pass.py"],
+    "sentence_transformers": [
+        "vectorstore/encoder.py",
+        "vectorstore/query_pass.py",
+        "vectorstore/reranker.py",
+    ],
+    "torch": ["vectorstore/encoder.py", "vectorstore/query_pass.py", "vectorstore/reranker.py"],
     "chromadb": ["vectorstore/dense.py"],
-    "tantivy": ["vectorstore/lexical.py"],
+    "tantivy": ["vectorstore/analysis.py", "vectorstore/lexical.py"],
+    "py3langid": ["vectorstore/language.py"],
+    "stopwordsiso": ["vectorstore/stopwords.py"],
+    "babel": ["vectorstore/language.py"],
     "langchain": ["app/generation/model.py"],
-    "langchain_core": ["app/generation/model.py", "vectorstore/lc_retriever.py"],
+    "langchain_core": [
+        "app/generation/model.py",
+        "app/lc_engine.py",
+        "vectorstore/lc_retriever.py",
+    ],
     "date_wrangler": ["app/answering/times.py"],
     "gradio": ["app/web/"],
     "mcp": ["app/mcp_server.py"],
@@ -36,6 +47,7 @@ DOORS = {
     "typer": [
         "app/cli.py",
         "app/cli_access.py",
+        "app/cli_doctor.py",
         "app/cli_eval.py",
         "app/cli_portals.py",
         "app/cli_sight.py",

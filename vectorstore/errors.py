@@ -5,7 +5,7 @@ CitewellError                 anything Citewell tells its user
 ├── StoreError                the data folder or an index in it cannot be used
 │   ├── StoreLockedError      another process owns the data folder
 │   ├── IndexMismatchError    the index was built with another encoder, splitter or schema
-│   ├── EncoderError          the encoder's model cannot be loaded or is not the expected one
+│   ├── EncoderError          a model cannot be loaded or is not of the kind expected
 │   └── UnknownNameError      no collection or article of that name
 ├── IngestError               a source, or one article of it, cannot be taken in
 │   ├── SourceError           the source cannot be read at all
@@ -45,7 +45,7 @@ class IndexMismatchError(StoreError):
 
 
 class EncoderError(StoreError):
-    """The encoder's model cannot be loaded or is not the expected one."""
+    """The encoder's or the reranker's model cannot be loaded or is not of the kind expected."""
 
 
 class UnknownNameError(StoreError):

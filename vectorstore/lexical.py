@@ -1,84 +1,30 @@
-"""BM25 in tantivy, local to the process; the only file that imports it."""
+"""BM25 in tantivy, local to the process.
+
+Chunks are indexed by the terms of their article's language, which carry the name of its analyser: a
+query is looked for in each language there is, by the terms that its words have there.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import tantivy
 
+from vectorstore.analysis import ANALYZERS, aliases, analyze, analyzer_of, content_terms
 from vectorstore.errors import StoreError
+from vectorstore.language import ENGLISH
 from vectorstore.reader import LexicalRow
 from vectorstore.steps import Step, ignore
+from vectorstore.stopwords import STOP_WORDS
 from vectorstore.types import Filter
 
-ANALYZER = "citewell_en_3"  # a change of the analysis or the fields needs a new name
+ANALYZER = "citewell_4"  # a change of the analysis or the fields needs a new name
+__all__ = ["ANALYZER", "BACKGROUND", "STOP_WORDS", "LexicalIndex", "analyze", "content_terms"]
 HEAP_BYTES = 64_000_000
 BACKGROUND = 1_000  # chunks of other articles, imagined, when a term's weight is told
-
-# Words that carry the form of a question or a sentence, not its subject. They are indexed,
-# and left out of queries: an OR over them would score every chunk.
-STOP_WORDS = frozenset(
-    """
-    a about after again all also am an and any are as at be because been before being between
-    both but by can could did do does doing down during each few for from further had has have
-    having he her here hers herself him himself his how i if in into is it its itself just let
-    many me more most much my myself no nor not now of off on once only or other our ours ourselves
-    out over own please same shall she should so some such tell than that the their theirs them
-    themselves then there these they this those through to too under until up us very was we
-    were what when where which while who whom whose why will with would you your yours yourself
-    yourselves s t d ll re ve m don didn doesn isn wasn aren won couldn wouldn shouldn
-    """.split()
-)
-
-
-def _analyzer() -> tantivy.TextAnalyzer:
-    return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(60))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-        .filter(tantivy.Filter.stemmer("english"))
-        .build()
-    )
-
-
-_ANALYZE = _analyzer()
-_STOP_TERMS = frozenset(term for word in STOP_WORDS for term in _ANALYZE.analyze(word))
-
-
-# Scripts that write words without blanks between them: Han, kana, Hangul is left to its blanks.
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-
-
-def analyze(text: str) -> list[str]:
-    """Return the index's terms of a text, in order: lower case, folded, stemmed.
-
-    Where words are written without blanks, each pair of neighbouring characters is a term
-    (Nie et al. 1999, "On the use of words and n-grams for Chinese information retrieval").
-
-    Example: "Kim’s troops visited" -> ["kim", "s", "troop", "visit"]; "東京都" -> ["東京", "京都"]
-    """
-    return list(_ANALYZE.analyze(_spaced(text)))
-
-
-def _spaced(text: str) -> str:
-    return _UNSPACED.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", text)
-
-
-def _pairs(run: str) -> list[str]:
-    return [run[at : at + 2] for at in range(max(1, len(run) - 1))]
-
-
-def content_terms(text: str) -> list[str]:
-    """Return the distinct terms of a text that carry its subject, in order.
-
-    Example: "How many troops has North Korea sent?" -> ["mani", "troop", "north", …]
-    """
-    return [term for term in dict.fromkeys(analyze(text)) if term not in _STOP_TERMS]
 
 
 class LexicalIndex:
@@ -93,19 +39,19 @@ class LexicalIndex:
         self._on_step = on_step
         builder = tantivy.SchemaBuilder()
         builder.add_integer_field("number", stored=True, indexed=True, fast=True)
-        for field in ("collection", "source", "language"):
+        for field in ("collection", "source", "language", "analyzer"):
             builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
         builder.add_integer_field("published", indexed=True, fast=True)
-        builder.add_text_field("text", tokenizer_name=ANALYZER, index_option="freq")
+        builder.add_text_field("text", tokenizer_name="whitespace", index_option="freq")
         self._schema = builder.build()
         folder.mkdir(parents=True, exist_ok=True)
         try:
             self._index = tantivy.Index(self._schema, path=str(folder))
-            self._index.register_tokenizer(ANALYZER, _analyzer())
             self._writer = self._index.writer(HEAP_BYTES, 1)
         except (ValueError, OSError) as exc:
             msg = f"The lexical index in {folder} cannot be opened: {exc}"
             raise StoreError(msg) from exc
+        self._present = self._analyzers()
 
     def apply(
         self,
@@ -127,20 +73,39 @@ class LexicalIndex:
             document.add_text("language", (row.article.language or "").lower())
             if row.article.published is not None:
                 document.add_integer("published", row.article.published.toordinal())
-            document.add_text("text", _spaced(text))
+            name = analyzer_of(row.article.language)
+            document.add_text("analyzer", name)
+            terms = (_marked(term, name) for term in analyze(text, row.article.language))
+            document.add_text("text", " ".join(terms))
             self._writer.add_document(document)
         self._on_step("lexical: before commit")
         self._writer.commit()
         self._on_step("lexical: committed")
         self._index.reload()
+        self._present = self._analyzers()
 
-    def search(self, query: str, top_k: int, condition: Filter) -> list[tuple[int, float]]:
+    def _analyzers(self) -> tuple[str, ...]:
+        """Return the analysers that chunks of the index were read by."""
+        searcher = self._index.searcher()
+        return tuple(name for name in ANALYZERS if searcher.doc_freq("analyzer", name))
+
+    def search(
+        self, query: str, top_k: int, condition: Filter, language: str | None = None
+    ) -> list[tuple[int, float]]:
         """Return (number, BM25) of the best chunks, best first; ties by number.
 
         Any of the query's content terms may match; if it has none, all its terms count. The
         filter's sources and languages are spelt out, as `ExactIndex.spell_out` does.
+
+        Args:
+            query: What is looked for.
+            top_k: At least 1.
+            condition: Which articles may be seen.
+            language: The query's.
         """
-        terms = content_terms(query) or list(dict.fromkeys(analyze(query)))
+        terms = content_terms(query, language) or list(dict.fromkeys(analyze(query, language)))
+        spelt = self._spelt(terms, query, language)
+        terms = [each for spellings in spelt.values() for each in spellings]
         if not terms or () in (condition.collections, condition.sources, condition.languages):
             return []
         wanted = self._where(condition, self._any_of("text", terms))
@@ -180,19 +145,42 @@ class LexicalIndex:
             ]
         )
 
+    def _spelt(
+        self, terms: Iterable[str], query: str, language: str | None
+    ) -> dict[str, list[str]]:
+        """Return the terms of a query, each with those that stand for it in the index."""
+        own = analyzer_of(language)
+        spelt = {term: [_marked(term, own)] for term in terms}
+        for name in self._present:
+            for theirs, ours in aliases(query, language, name).items():
+                if ours in spelt:
+                    spelt[ours].append(_marked(theirs, name))
+        return spelt
+
+    def weights(self, query: str, language: str | None = None) -> dict[str, float]:
+        """Return the inverse document frequency of each content term of a query, as `idf` does.
+
+        A chunk has the term where it has its word, in whatever language.
+        """
+        spelt = self._spelt(content_terms(query, language), query, language)
+        return self._idf(spelt)
+
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
-        """Return each term's inverse document frequency, as BM25 defines it (at least 0).
+        """Return each English term's inverse document frequency, as BM25 defines it (at least 0).
 
         ln(1 + (n - df + .5) / (df + .5)) over the n chunks of the index (Robertson and
         Zaragoza 2009, The Probabilistic Relevance Framework) and BACKGROUND chunks that hold
         none of the terms: in a handful of chunks, frequencies alone would make a word that
         happens to be missing outweigh all those that are there.
         """
+        return self._idf({term: [term] for term in terms})
+
+    def _idf(self, spelt: Mapping[str, Sequence[str]]) -> dict[str, float]:
         searcher = self._index.searcher()
         count = searcher.num_docs + BACKGROUND
         weights = {}
-        for term in terms:
-            frequency = searcher.doc_freq("text", term)
+        for term, spellings in spelt.items():
+            frequency = sum(searcher.doc_freq("text", each) for each in spellings)
             weights[term] = math.log(1 + (count - frequency + 0.5) / (frequency + 0.5))
         return weights
 
@@ -216,3 +204,11 @@ class LexicalIndex:
 
 def _ordinal(day: date | None) -> int | None:
     return day.toordinal() if day else None
+
+
+def _marked(term: str, analyzer: str) -> str:
+    """Return a term as it stands in the index; English ones stand as they are.
+
+    Example: "gletsch", "de" -> "de:gletsch"
+    """
+    return term if analyzer == ENGLISH else f"{analyzer}:{term}"

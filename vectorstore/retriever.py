@@ -11,13 +11,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from vectorstore.analysis import terms_held
 from vectorstore.batcher import QueryBatcher
 from vectorstore.copies import Outline, is_copy, outline
 from vectorstore.errors import QuestionError
-from vectorstore.lexical import analyze, content_terms
+from vectorstore.language import ENGLISH, language_of
+from vectorstore.reranker import HEAD, Reranker
 from vectorstore.rows import Located
 from vectorstore.store import Store
 from vectorstore.types import Encoder, Filter, Passage, Signals, Vector, embedding_context
@@ -33,7 +35,9 @@ class Retrieved:
     """The passages for one query, best first, with what answering needs beside them.
 
     `idf` holds the weight of each of the query's content terms; `searched` is how many chunks
-    were there to be found; `degraded` tells what was missing; `timings` are milliseconds.
+    were there to be found; `degraded` tells what was missing, `passing` whether some of it may
+    be there when the same is asked again; `timings` are milliseconds; `language` is what the query
+    was taken to be in.
     """
 
     passages: tuple[Passage, ...]
@@ -41,7 +45,9 @@ class Retrieved:
     idf: Mapping[str, float]
     searched: int
     degraded: tuple[str, ...] = ()
+    passing: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)
+    language: str = ENGLISH
 
 
 class Retriever:
@@ -49,15 +55,21 @@ class Retriever:
 
     `encoder` is the one the store is embedded with; whoever changes that changes it here, in the
     moment of the switch. Queries that come together are encoded together, unless `batching` is
-    off.
+    off. A `reranker` has the last word on the order of the first HEAD passages.
     """
 
     def __init__(
-        self, store: Store, encoder: Encoder, alpha: float = ALPHA, batching: bool = True
+        self,
+        store: Store,
+        encoder: Encoder,
+        alpha: float = ALPHA,
+        batching: bool = True,
+        reranker: Reranker | None = None,
     ) -> None:
         self._store = store
         self._alpha = alpha
         self._batching = batching
+        self._reranker = reranker
         # More at once than there are cores would only take time from each other.
         self._cores = max(2, os.cpu_count() or 1)
         self._turns = threading.BoundedSemaphore(self._cores)
@@ -76,13 +88,20 @@ class Retriever:
         else:
             self._queries = QueryBatcher(encoder, most=1, kept=0, passes=self._cores)
 
-    def retrieve(self, query: str, top_k: int, condition: Filter | None = None) -> Retrieved:
+    def retrieve(
+        self,
+        query: str,
+        top_k: int,
+        condition: Filter | None = None,
+        language: str | None = None,
+    ) -> Retrieved:
         """Return the passages that fit the query best.
 
         Args:
             query: At most MAX_QUERY characters, not blank.
             top_k: At least 1. Fewer come back when fewer fit.
             condition: Which articles may be seen; applied in retrieval, exactly.
+            language: The query's; None has it told from its words.
 
         Raises:
             QuestionError: The query is blank or too long, or top_k is below 1.
@@ -92,47 +111,74 @@ class Retriever:
             msg = f"top_k is {top_k}; ask for at least 1 passage."
             raise QuestionError(msg)
         start = time.perf_counter()
+        language = language or language_of(query)
         queries = self._queries
         encoded = queries.encode(query)
         asked = time.perf_counter()
         with self._turns:
             begun = time.perf_counter()
-            found = self._retrieve(query, queries, encoded.vector, top_k, condition or Filter())
+            depth = top_k if self._reranker is None else max(top_k, HEAD)
+            found = self._retrieve(
+                query, language, queries, encoded.vector, depth, condition or Filter()
+            )
         timings = {
             "wait": encoded.waited + begun - asked,
             "encode": asked - start - encoded.waited,
             "retrieve": time.perf_counter() - begun,
         }
         told = {stage: max(0.0, seconds) * 1e3 for stage, seconds in timings.items()}
-        return replace(found, timings=told)
+        return self._rerank(query, replace(found, timings=told), top_k)
+
+    def _rerank(self, query: str, found: Retrieved, top_k: int) -> Retrieved:
+        if self._reranker is None:
+            return found
+        begun = time.perf_counter()
+        reranked = self._reranker.rerank(query, found.passages)
+        return replace(
+            found,
+            passages=reranked.passages[:top_k],
+            degraded=found.degraded + reranked.missing,
+            passing=bool(reranked.missing),
+            timings={**found.timings, "rerank": (time.perf_counter() - begun) * 1e3},
+        )
 
     def _retrieve(
-        self, query: str, queries: QueryBatcher, vector: Vector, top_k: int, condition: Filter
+        self,
+        query: str,
+        language: str,
+        queries: QueryBatcher,
+        vector: Vector,
+        top_k: int,
+        condition: Filter,
     ) -> Retrieved:
         def search() -> Retrieved:
             nonlocal queries, vector
             if queries is not self._queries:  # a rebuild has changed the encoder meanwhile
                 queries = self._queries
                 vector = queries.encoder.encode_query(query)
-            return self._search(query, vector, top_k, condition)
+            return self._search(query, language, vector, top_k, condition)
 
         return self._store.state.consistently(search)
 
-    def _search(self, query: str, vector: Vector, top_k: int, condition: Filter) -> Retrieved:
+    def _search(
+        self, query: str, language: str, vector: Vector, top_k: int, condition: Filter
+    ) -> Retrieved:
         vectors = self._store.vectors
         exact = vectors.exact
         condition = exact.spell_out(condition)
         candidates = max(CANDIDATES, 5 * top_k)
         degraded = self._store.degraded
-        lexical = dict(self._store.lexical.search(query, candidates, condition))
+        lexical = dict(self._store.lexical.search(query, candidates, condition, language))
         cosines = dict(vectors.search(vector, candidates, condition))
         seen = exact.seen(lexical, condition)
         bm25 = {number: lexical[number] for number in seen}
         cosines |= exact.cosines([number for number in seen if number not in cosines], vector)
         scores = fuse(cosines, bm25, self._alpha)
-        idf = self._store.lexical.idf(content_terms(query))
+        idf = self._store.lexical.weights(query, language)
         passages: list[Passage] = []
         for hit in self._best(scores, top_k):
+            text = embedding_context(hit.article) + hit.chunk.text
+            held = terms_held(text, hit.article.language, query, language)
             passages.append(
                 Passage(
                     chunk=hit.chunk,
@@ -142,7 +188,7 @@ class Retriever:
                     signals=Signals(
                         cosine=max(-1.0, min(1.0, cosines[hit.number])),  # but for rounding
                         bm25=bm25.get(hit.number, 0.0),
-                        coverage=coverage(idf, embedding_context(hit.article) + hit.chunk.text),
+                        coverage=coverage(idf, held),
                     ),
                     sentence_vectors=hit.sentence_vectors,
                 )
@@ -153,6 +199,7 @@ class Retriever:
             idf=idf,
             searched=exact.count(condition),
             degraded=(degraded,) if degraded else (),
+            language=language,
         )
 
     def _best(self, scores: Mapping[int, float], top_k: int) -> list[Located]:
@@ -221,10 +268,9 @@ def pick(ranked: Sequence[Located], top_k: int) -> list[Located]:
     return picked
 
 
-def coverage(idf: Mapping[str, float], text: str) -> float:
-    """Return the share of the terms' weight that the text holds, in [0, 1]."""
+def coverage(idf: Mapping[str, float], held: Collection[str]) -> float:
+    """Return the share of the terms' weight that is among those held, in [0, 1]."""
     total = sum(idf.values())
     if not total:
         return 0.0
-    held = set(analyze(text))
     return sum(weight for term, weight in idf.items() if term in held) / total

@@ -109,7 +109,8 @@ class Signals:
 class Passage:
     """A chunk that was retrieved for a query.
 
-    `score` orders one result list and means nothing outside it; `rank` counts from 1.
+    `score` orders what one retrieval found and means nothing outside it; `rank` counts from 1, in
+    that order unless a reranker or the question's time gave another.
     """
 
     chunk: Chunk

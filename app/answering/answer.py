@@ -89,9 +89,13 @@ class SentenceReleased:
 
 @dataclass(frozen=True, slots=True)
 class Degraded:
-    """The answer was made without something it should have had."""
+    """The answer was made without something it should have had.
+
+    `passing`: the same question, asked again, may have it. Such an answer is not kept.
+    """
 
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

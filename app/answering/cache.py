@@ -2,8 +2,9 @@
 
 An answer is a function of the question as it stands alone, of the days that it means by "last
 week", of the articles that may answer, and of the state of the store. A publication ends a
-state, and with it every answer that is kept. Where a chat model writes, the talk before counts as
-well, so that only answers to first questions are kept.
+state, and with it every answer that is kept. What was lacking only at that moment, as a reranker
+that ran out of time, is not told again: such an answer is not kept. Where a chat model writes, the
+talk before counts as well, so that only answers to first questions are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from vectorstore.store import Store
 from vectorstore.types import Filter
 
 KEPT = 512  # answers, about 10 KB each
-PASSING = ("chat model:",)  # how notices of what may be over in a moment begin
 
 State = tuple[int, str | None]
 Key = tuple[Understood, Filter, Time]
@@ -80,7 +80,7 @@ class AnswerCache:
         for event in self._engine.stream(question, condition, history):
             if not isinstance(event, Waiting):
                 events.append(_lean(event))
-            if isinstance(event, Done) and not _is_passing(events):
+            if isinstance(event, Done) and not any(map(_is_passing, events)):
                 self._keep(state, key, events)
             yield event
 
@@ -124,9 +124,8 @@ def _again(events: tuple[Event, ...], question: str, start: float) -> Iterator[E
                 yield event
 
 
-def _is_passing(events: Sequence[Event]) -> bool:
-    """Whether an answer was degraded by what may be over in a moment."""
-    return any(isinstance(event, Degraded) and event.reason.startswith(PASSING) for event in events)
+def _is_passing(event: Event) -> bool:
+    return isinstance(event, Degraded) and event.passing
 
 
 def _lean(event: Event) -> Event:

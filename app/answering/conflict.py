@@ -18,7 +18,7 @@ from app.answering.extractive import Candidate
 from app.answering.features import names
 from app.answering.quantities import Quantity, find_quantities
 from app.answering.recency import newest_day
-from app.answering.words import Token, terms
+from app.answering.words import Token
 
 FEWEST = 3  # words with content that a sentence must have beside its figures
 ALIKE = 0.8  # the share of the shorter sentence's words that the other one has
@@ -96,7 +96,8 @@ def _tells_otherwise(lead: Candidate, ours: Sequence[Figure], other: Candidate) 
     It may leave figures out; one that has two others tells of another case.
     """
     asked = lead.read.held & lead.asked.weights.keys()
-    if not asked <= other.read.held | terms(other.passage.article.title):
+    head = other.passage.article
+    if not asked <= other.read.held | other.asked.terms_of(head.title, head.language):
         return False  # it leaves out what the question is about
     theirs = figures(other.text)
     known = {figure.value for figure in ours}

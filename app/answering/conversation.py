@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.answering import dependence, topics
-from app.answering.mentions import COMMON, TALK, TOKEN, Phrase, Word, is_common, stems_of, words_of
-from vectorstore.lexical import STOP_WORDS
+from app.answering.mentions import COMMON, Phrase, Word, is_common, stems_of, words_of
+from vectorstore.language import ENGLISH, language_of
 from vectorstore.retriever import MAX_QUERY
 
 _COMMON_STEMS = stems_of(COMMON)
@@ -52,15 +52,6 @@ _OFFER = re.compile(
 )
 _QUESTION = re.compile(r"(?P<asked>[^.!?\n]+\?)\W*$")
 _PERSON = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.I)
-# Function words that English lacks: more of them than of English ones, and it is not English.
-_FOREIGN = frozenset(
-    """
-    das ist der den dem und wer wie wo wann warum welche nicht ein eine hat sind für les des est
-    que qui quoi quel quelle comment où quand pourquoi une dans avec pour sont el la los las es
-    qué quién cómo cuándo dónde por una con del il che chi cosa come quando dove perché di della
-    sono o os um uma não quem como onde e é het een wie wat waar van en niet er y
-    """.split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +114,7 @@ def standalone(question: str, history: Sequence[Exchange], fitted: Fitted = FITT
         return _accept(history, fitted)
     if _MORE.match(question):
         return _again(history, fitted)
-    if not is_english(question, history[-1].question):
+    if language_of(question, history[-1].question) != ENGLISH:
         return Standalone(question)
     phrases = lean_on(question, history, fitted)
     if not phrases:
@@ -143,7 +134,7 @@ def may_lean(question: str, history: Sequence[Exchange]) -> bool:
     """
     if not history or _YES.match(question) or _MORE.match(question):
         return False
-    if not is_english(question, history[-1].question):
+    if language_of(question, history[-1].question) != ENGLISH:
         return True
     is_open = dependence.has_pronoun(question) or dependence.is_fragment(question)
     return is_open or standalone(question, history).why == "follows"
@@ -206,18 +197,6 @@ def _missing(question: str, added: Sequence[str], last: str) -> tuple[str, ...]:
         else:
             runs.append([word])
     return tuple(" ".join(last[run[0].start : run[-1].end].split()) for run in runs)
-
-
-def is_english(question: str, before: str) -> bool:
-    """Whether a question is in English; where its words do not tell, the question before it."""
-    for text in (question, before):
-        if any(ord(letter) > 0x24F and letter.isalpha() for letter in text):
-            return False  # neither Latin nor punctuation
-        words = {match.group().casefold() for match in TOKEN.finditer(text[:LONG])}
-        english, foreign = len(words & (STOP_WORDS | TALK)), len(words & _FOREIGN)
-        if english != foreign:
-            return english > foreign
-    return True
 
 
 def _accept(history: Sequence[Exchange], fitted: Fitted) -> Standalone:

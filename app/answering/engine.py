@@ -21,8 +21,9 @@ from app.answering.answer import (
 )
 from app.answering.citations import Numbering
 from app.answering.clock import Clock
-from app.answering.conversation import Exchange, is_english, may_lean
+from app.answering.conversation import Exchange, may_lean
 from app.answering.extractive import LISTED, SHOWN, Candidate, rank_sentences
+from app.answering.foreign import Foreign
 from app.answering.forms import article_named
 from app.answering.parts import Part, Understood, understand
 from app.answering.quotes import Quotes
@@ -33,13 +34,13 @@ from app.answering.summary import summarise, unsearched
 from app.answering.times import Time, read_time, utc_today
 from app.answering.writing import Task, Writer
 from vectorstore.errors import ModelError
+from vectorstore.language import language_of
 from vectorstore.retriever import Retrieved, Retriever, check_query
 from vectorstore.store import Store
 from vectorstore.types import ArticleHead, Filter, Passage
 
 TOP_K = 10
 CLOSEST = 3
-WEAK_LANGUAGE = "language: the encoder reads English; in this language only words are matched well"
 
 
 class Engine:
@@ -93,10 +94,12 @@ class Engine:
         Raises:
             QuestionError: The question is empty or too long; raised before the first event.
         """
-        return self._events(check_query(question), history, condition or Filter())
+        foreign = Foreign(self._multilingual)
+        asked = check_query(question)
+        return foreign.beside(self._events(asked, history, condition or Filter(), foreign))
 
     def _events(
-        self, asked: str, history: Sequence[Exchange], condition: Filter
+        self, asked: str, history: Sequence[Exchange], condition: Filter, foreign: Foreign
     ) -> Iterator[Event]:
         clock = Clock()
         meant, before, failure = self._understood(asked, history, clock)
@@ -112,7 +115,7 @@ class Engine:
             yield Done("answered", (), clock.told())
             return
         if failure:
-            yield Degraded(failure)
+            yield Degraded(failure, passing=True)
         if not is_dated:
             yield Degraded(f"No article has a date: those {period_text(narrowed)} cannot be told.")
         task = Task(meant.question, (), history, before=before)
@@ -125,6 +128,9 @@ class Engine:
                 yield from _service_sentences([WHICH_ARTICLE])
                 yield Done("answered", (), clock.told())
                 return
+        language = language_of(meant.question)
+        yield from foreign.told(language)
+        task = replace(task, language=language)
         yield from self._answer(meant, condition, when, task, clock)
 
     def _understood(
@@ -144,11 +150,13 @@ class Engine:
     def _answer(
         self, meant: Understood, condition: Filter, when: Time, task: Task, clock: Clock
     ) -> Iterator[Event]:
-        found = [self._retriever.retrieve(part.query, TOP_K, condition) for part in meant.parts]
-        if not self._multilingual and not is_english(meant.question, ""):
-            yield Degraded(WEAK_LANGUAGE)
+        found = [
+            self._retriever.retrieve(part.query, TOP_K, condition, task.language)
+            for part in meant.parts
+        ]
+        passing = any(each.passing for each in found)
         for reason in dict.fromkeys(reason for each in found for reason in each.degraded):
-            yield Degraded(reason)
+            yield Degraded(reason, passing)
         passages = timely_passages(merged([each.passages for each in found]), when)
         yield PassagesFound(passages)
         for retrieved in found:
@@ -171,7 +179,8 @@ class Engine:
             return
         given = timely_passages(merged([each.retrieved.passages for each in able]), when)
         given += self._earlier(task.history, condition, given)
-        yield from self._written(self._writer, replace(task, passages=given), quote, lacking, clock)
+        task = replace(task, passages=given)
+        yield from self._written(self._writer, task, quote, lacking, clock)
 
     def _written(
         self,
@@ -190,7 +199,7 @@ class Engine:
             yield Done("not_found", closest(task.passages), told, generation=written.generation)
             return
         if written.failure:
-            yield Degraded(f"{written.failure}; the articles are quoted instead")
+            yield Degraded(f"{written.failure}; the articles are quoted instead", passing=True)
             yield from clock.heard(quote(Quotes(numbering, written.next)))
         lacking += tuple(part for part in written.missing if part not in lacking)
         outcome: Outcome = "partial" if lacking else "answered"
@@ -282,7 +291,7 @@ def new_answer_id() -> str:
     return f"q{uuid.uuid4().hex}"
 
 
-def closest(passages: tuple[Passage, ...]) -> tuple[ArticleHead, ...]:
+def closest(passages: Sequence[Passage]) -> tuple[ArticleHead, ...]:
     """Return the articles of the best passages, each once, at most CLOSEST."""
     return tuple(dict.fromkeys(passage.article for passage in passages))[:CLOSEST]
 

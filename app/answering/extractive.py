@@ -65,7 +65,7 @@ def scores_of(trees: Trees, features: Floats) -> Floats:
 
 def rank_sentences(question: str, retrieved: Retrieved) -> list[Candidate]:
     """Return every sentence of the passages, best first, each text once."""
-    asked = Asked(question, retrieved.idf)
+    asked = Asked(question, retrieved.idf, retrieved.language)
     sentences, features = sentence_features(asked, retrieved)
     if not sentences:
         return []

@@ -2,12 +2,18 @@
 
 All are computed from the question, the sentence, its neighbours and its passage; none looks at
 anything but text, vectors and document frequencies, so a reader can follow each.
+
+Where a reranker has reordered the passages, "1 / passage rank" is the place that it gave: so its
+order reaches the choice of sentences. "passage score" and what is below the best one stay as
+retrieval fused them, since trees were grown on such scores and a cross-encoder's have another
+scale; without a reranker the two agree, with one they may not, and what the trees then make of
+them was not measured on a real cross-encoder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +21,8 @@ from numpy.typing import NDArray
 
 from app.answering.citations import sentence_text
 from app.answering.kinds import KINDS, expected_kind, has_kind
-from app.answering.words import Token, terms, tokens
+from app.answering.words import Token, Word, terms, tokens
+from vectorstore.analysis import aliases
 from vectorstore.retriever import Retrieved
 from vectorstore.types import Passage, Sentence, embedding_context
 
@@ -55,19 +62,33 @@ Features = NDArray[np.float64]
 
 
 class Asked:
-    """A question, analysed once."""
+    """A question, analysed once; texts in other languages are read by its own terms."""
 
-    def __init__(self, question: str, weights: Mapping[str, float]) -> None:
+    def __init__(
+        self, question: str, weights: Mapping[str, float], language: str | None = None
+    ) -> None:
         self.text = question
+        self.language = language
         self.weights = weights  # idf of the content terms
         self.total = sum(weights.values()) or 1.0
         self.kind = expected_kind(question)
-        self.tokens = tokens(question)
-        self.terms = terms(question)
+        self.tokens = tokens(question, language)
+        self.terms = terms(question, language)
         self.pairs = _pairs(self.tokens, weights)
         self.families = _families(weights)
         self.rarest = max(weights, key=lambda term: weights[term], default="")
         self.names = names(self.tokens, weights)
+
+    def tokens_of(self, text: str, language: str | None) -> list[Token]:
+        """Return the words of a text in a language; those of the question have its terms."""
+        found = tokens(text, language)
+        if not (known := aliases(self.text, self.language, language)):
+            return found
+        return [replace(token, word=_renamed(token.word, known)) for token in found]
+
+    def terms_of(self, text: str, language: str | None) -> frozenset[str]:
+        """Return the different terms of such a text."""
+        return frozenset(t for token in self.tokens_of(text, language) for t in token.word.terms)
 
     def coverage(self, held: Iterable[str]) -> float:
         """Return the share of the weight of the question's words that are among `held`."""
@@ -92,6 +113,10 @@ class Asked:
     def name_share(self, held: Iterable[str]) -> float:
         """Return the share of the question's names and numbers among `held`, 1 if it has none."""
         return len(self.names & set(held)) / len(self.names) if self.names else 1.0
+
+
+def _renamed(word: Word, known: Mapping[str, str]) -> Word:
+    return replace(word, terms=tuple(known.get(term, term) for term in word.terms))
 
 
 def _pairs(found: Sequence[Token], weights: Mapping[str, float]) -> list[tuple[str, str]]:
@@ -131,7 +156,7 @@ class Read:
 def read(asked: Asked, passage: Passage, sentence: Sentence) -> Read:
     """Return a sentence as the features need it."""
     text = sentence_text(passage, sentence)
-    found = tokens(text)
+    found = asked.tokens_of(text, passage.article.language)
     places: dict[str, list[int]] = {}
     held = set()
     for place, token in enumerate(found):
@@ -156,7 +181,7 @@ def sentence_features(asked: Asked, retrieved: Retrieved) -> tuple[list[Read], F
             continue
         cosines = (vectors.astype(np.float32) @ retrieved.query_vector).tolist()
         inside = [read(asked, passage, sentence) for sentence in passage.chunk.sentences]
-        title = terms(embedding_context(passage.article))
+        title = asked.terms_of(embedding_context(passage.article), passage.article.language)
         everything = title.union(*(each.held for each in inside))
         overlaps = [asked.coverage(each.held) for each in inside]
         of_passage = [

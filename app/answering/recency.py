@@ -57,7 +57,11 @@ def timeliness(heads: Sequence[ArticleHead], time: Time) -> list[float]:
 def timely_passages(
     passages: Sequence[Passage], time: Time, lift: Lift = PASSAGES
 ) -> tuple[Passage, ...]:
-    """Return the passages in the order that a question's time gives them."""
+    """Return the passages in the order that a question's time gives them.
+
+    A passage is lifted from its place: from the score that retrieval gave to what stood there,
+    which a reranker's order need not follow.
+    """
     if not time.ranks or not passages:
         return tuple(passages)
     least = max(passage.score for passage in passages) - lift.reach
@@ -65,7 +69,9 @@ def timely_passages(
     fits = timeliness([passage.article for passage in near], time)
     by = {each.chunk.id: lift.weight * fit for each, fit in zip(near, fits, strict=True)}
     lifted = [replace(p, score=p.score + by.get(p.chunk.id, 0.0)) for p in passages]
-    ordered = sorted(lifted, key=lambda passage: -passage.score)
+    places = sorted((passage.score for passage in passages), reverse=True)
+    at = {p.chunk.id: at + by.get(p.chunk.id, 0.0) for p, at in zip(passages, places, strict=True)}
+    ordered = sorted(lifted, key=lambda passage: -at[passage.chunk.id])
     return tuple(replace(passage, rank=rank) for rank, passage in enumerate(ordered, start=1))
 
 

@@ -72,7 +72,7 @@ class Spans:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._noun = terms(asked_noun(asked.text))
+        self._noun = terms(asked_noun(asked.text), asked.language)
         lowers = [token.word.lower for token in asked.tokens]
         first = next((word for word in lowers if word in _ASKING or word == "whom"), "")
         asking = "who" if first in ("whom", "whose") else first
@@ -138,7 +138,8 @@ class _Words:
             / asked.total
         )
         self.is_noun = flags([bool(noun.intersection(word.terms)) for word in words])
-        title = terms(read.passage.article.title)
+        head = read.passage.article
+        title = asked.terms_of(head.title, head.language)
         self.title = flags([bool(title.intersection(word.terms)) for word in words])
         self.new = flags(
             [not word.stop and not asked.terms.intersection(word.terms) for word in words]

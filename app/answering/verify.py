@@ -11,6 +11,7 @@ import numpy as np
 from app.answering.evidence import Evidence, Reading, read
 from app.answering.facts import Fault, Place, Told, find_faults
 from app.answering.support import Idf, Match, match, probability
+from vectorstore.language import ENGLISH, language_of, primary
 from vectorstore.lexical import content_terms
 from vectorstore.types import Encoder
 
@@ -105,10 +106,6 @@ def _look(
 
 
 def is_english(sentence: str, evidence: Sequence[Evidence]) -> bool:
-    """Whether the English rules apply: the passages say so, or else the sentence's words."""
-    languages = {each.language for each in evidence if each.language}
-    if languages:
-        return all(tag.lower().split("-")[0] == "en" for tag in languages)
-    words = [word for word in sentence.split() if any(map(str.isalpha, word))]
-    foreign = sum(not word.isascii() for word in words)
-    return 2 * foreign <= len(words)
+    """Whether the English rules apply: the passages do not say otherwise, nor do its words."""
+    languages = {primary(each.language) for each in evidence if each.language}
+    return languages <= {ENGLISH} and language_of(sentence) == ENGLISH

@@ -6,14 +6,14 @@ again in every sentence, so what is known of a word is kept.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from vectorstore.lexical import STOP_WORDS, analyze
+from vectorstore.analysis import WORD, analyze
+from vectorstore.language import ENGLISH, primary
+from vectorstore.stopwords import stop_words
 
 KEPT = 65_536  # words, about 20 MB; what is rare falls out
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +37,27 @@ class Token:
 
 
 @lru_cache(maxsize=KEPT)
-def word(text: str) -> Word:
-    """Return what is known of a word."""
+def word(text: str, language: str = ENGLISH) -> Word:
+    """Return what is known of a word of a language, which is told without its region."""
     lower = text.lower()
     return Word(
         lower=lower,
-        terms=tuple(analyze(text)),
-        stop=lower in STOP_WORDS,
+        terms=tuple(analyze(text, language)),
+        stop=lower in stop_words(language),
         capital=text[0].isupper(),
         digit=any(letter.isdigit() for letter in text),
     )
 
 
-def tokens(text: str) -> list[Token]:
-    """Return the words of a text, in order.
+def tokens(text: str, language: str | None = None) -> list[Token]:
+    """Return the words of a text in a language, in order.
 
     Example: "Kim’s troops" -> Kim at 0 to 3, s at 4 to 5, troops at 6 to 12
     """
-    return [Token(m.start(), m.end(), word(m.group())) for m in _WORD.finditer(text)]
+    first = primary(language) or ENGLISH
+    return [Token(m.start(), m.end(), word(m.group(), first)) for m in WORD.finditer(text)]
 
 
-def terms(text: str) -> frozenset[str]:
-    """Return the different index terms of a text."""
-    return frozenset(term for token in tokens(text) for term in token.word.terms)
+def terms(text: str, language: str | None = None) -> frozenset[str]:
+    """Return the different index terms of a text in a language."""
+    return frozenset(term for token in tokens(text, language) for term in token.word.terms)

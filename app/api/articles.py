@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -28,8 +27,9 @@ from app.api.pages import OnceRoute, identity_of, paged, read_cursor, runtime_of
 from app.api.runner import Emit
 from app.view import View
 from ingest.uploads import upload_of
+from vectorstore.analysis import WORD, content_terms, terms_held
 from vectorstore.errors import QuestionError
-from vectorstore.lexical import analyze, content_terms
+from vectorstore.language import language_of
 
 FILES = 20  # of one upload
 HIGHLIGHTS = 500
@@ -74,20 +74,21 @@ def read_article(
     quote = article.text[start:end]
     highlights = [(start, min(end, len(article.text)))] if quote else []
     if query is not None:
-        highlights += find_terms(article.text, query)
+        highlights += find_terms(article.text, query, article.head.language)
     link = link_to_quote(article.head, quote)
     found = {"text": article.text, "link": link, "highlights": highlights}
     return JSONResponse({**head_json(article.head), **found})
 
 
-def find_terms(text: str, query: str) -> list[tuple[int, int]]:
+def find_terms(text: str, query: str, language: str | None = None) -> list[tuple[int, int]]:
     """Return where words of the query stand in a text, in any of their forms."""
-    wanted = set(content_terms(query))
+    asked = language_of(query)
+    wanted = frozenset(content_terms(query, asked))
     found: list[tuple[int, int]] = []
-    for word in re.finditer(r"\w+", text):
+    for word in WORD.finditer(text):
         if len(found) == HIGHLIGHTS:
             break
-        if wanted & set(analyze(word.group())):
+        if wanted & terms_held(word.group(), language, query, asked):
             found.append(word.span())
     return found
 

@@ -95,15 +95,21 @@ class Desk:
         waiting: Questions that may wait; when as many do, later ones are refused at once.
         streams: Answers that one owner may have in the making.
         on_answer: Is told of every finished answer, by its JSON, and whose it is.
+        workers: Answers that are made at once.
     """
 
     def __init__(
-        self, waiting: int, streams: int, on_answer: Tell = lambda _answer, _owner: None
+        self,
+        waiting: int,
+        streams: int,
+        on_answer: Tell = lambda _answer, _owner: None,
+        workers: int = WORKERS,
     ) -> None:
         self._waiting = waiting
         self._streams = streams
         self._on_answer = on_answer
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="answer")
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="answer")
         self._recorder = ThreadPoolExecutor(1, thread_name_prefix="record")
         self._lock = threading.Lock()
         self._open: Counter[str] = Counter()
@@ -120,7 +126,7 @@ class Desk:
         Raises:
             BusyError: As many are being answered and wait as may.
         """
-        if self.load >= self._waiting + WORKERS:
+        if self.load >= self._waiting + self._workers:
             msg = "Too many questions are waiting. Ask again in a moment."
             raise BusyError(msg, overloaded=True)
 

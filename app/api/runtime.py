@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from app.api.access import Access
-from app.api.desk import Desk
+from app.api.desk import WORKERS, Desk
 from app.api.guard import path_of
 from app.api.limits import Limits
 from app.api.runner import JobRunner
@@ -42,7 +42,9 @@ class Runtime:
         self.done: dict[str, bool] = dict.fromkeys(STAGES, False)
         self.failure: str | None = None
         self.sight = Sight(settings, lambda: condition_of(self))
-        self.desk = Desk(settings.waiting, settings.streams, self.sight.answered)
+        # threads that wait for the chat model take none from answers that need none
+        workers = WORKERS + (settings.llm_concurrency if settings.llm else 0)
+        self.desk = Desk(settings.waiting, settings.streams, self.sight.answered, workers)
         self.limits = Limits(settings)
         self.jobs = JobRunner()
         self.access = Access(settings, lambda: self.service().records)

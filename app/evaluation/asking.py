@@ -69,9 +69,15 @@ class _MeteredRetriever(Retriever):
     meter = Meter()
     last: Retrieved | None = None
 
-    def retrieve(self, query: str, top_k: int, condition: Filter | None = None) -> Retrieved:
+    def retrieve(
+        self,
+        query: str,
+        top_k: int,
+        condition: Filter | None = None,
+        language: str | None = None,
+    ) -> Retrieved:
         with self.meter.stage("retrieve"):
-            self.last = super().retrieve(query, top_k, condition)
+            self.last = super().retrieve(query, top_k, condition, language)
         return self.last
 
 
@@ -104,7 +110,9 @@ class Asker:
     def __init__(self, service: Service, encoder: Encoder) -> None:
         self._service = service
         self._texts: dict[str, tuple[str, str]] = {}  # article id -> sha256, text
-        self._retriever = _MeteredRetriever(service.store, encoder, batching=False)
+        self._retriever = _MeteredRetriever(
+            service.store, encoder, batching=False, reranker=service.reranker
+        )
         self._retriever.encoder = _MeteredEncoder(encoder, self._retriever)  # type: ignore[assignment]
         self._engine = Engine(service.store, self._retriever, service.settings.threshold)
 

@@ -82,7 +82,7 @@ def run_evaluation(options: Options, settings: Settings, stage: Stage) -> RunRes
     return RunResult(
         version=version("citewell"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        encoder=f"{evaluation.settings.encoder}, {evaluation.settings.precision}",
+        encoder=_models(evaluation.settings),
         threshold=settings.threshold,
         limit=options.limit,
         seed=SEED,
@@ -90,6 +90,13 @@ def run_evaluation(options: Options, settings: Settings, stage: Stage) -> RunRes
         sets=results,
         against=str(options.against or ""),
     )
+
+
+def _models(settings: Settings) -> str:
+    named = f"{settings.encoder}, {settings.precision}"
+    if settings.reranker:
+        named += f"; reranked by {settings.reranker} within {settings.rerank_ms} ms"
+    return named
 
 
 def _refuse_twins(loaded: Sequence[Loaded]) -> None:

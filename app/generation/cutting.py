@@ -1,33 +1,38 @@
 """Where a sentence of a reply ends, decided on one character behind it.
 
-The house's splitter (sentencex) knows the abbreviations; around it stand rules for what it does
-not ask: brackets and quotations that are still open, small letters that go on, numbered items,
-days of the month, and marks, which models set behind whole sentences.
+The splitter of articles (ingest/split.py) knows the abbreviations; around it stand rules for what
+it does not ask: brackets and quotations that are still open, small letters that go on, numbered
+items, days of the month, and marks, which models set behind whole sentences.
 """
 
 from __future__ import annotations
 
 import re
 
-import sentencex
+from ingest.split import find_sentences
 
 STOPS = ".!?…。！？؟۔।॥｡．‼⁇⁈⁉"
 TIGHT = "。！？｡"  # stops that no blank follows
 CLOSING = "\"'”’»›)]}」』】）］〉》*_"
-_UNSEEN = "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
-_AFTER_STOP = CLOSING + _UNSEEN
+_UNSEEN = "".join(
+    map(chr, [*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)])
+)
+_AFTER_STOP = CLOSING + "“‘" + _UNSEEN
 TIGHT_ENDS = TIGHT + _AFTER_STOP  # what no blank need follow for a sentence to end
 _GOES_ON = STOPS + ",;:，、；：)]}”’»›」』】）］〉》%"  # no sentence starts with these
 
 _MEMORY = 80  # characters of the sentence that abbreviations are looked for in
 _ASIDE = 200  # characters after which an open bracket or quotation is not waited for
-_PAIRS = (("(", ")"), ("（", "）"), ("“", "”"), ("«", "»"), ("「", "」"), ("『", "』"))
+_PAIRS = (("(", ")"), ("[", "]"), ("（", "）"), ("“", "”"), ("«", "»"), ("「", "」"), ("『", "』"))
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 # "1. Foo" within a line, "am 3. Mai", the initial of "M. Dupont".
 _NUMBERED = re.compile(r"(?:^|[:;(]\s?)\(?\d{1,3}\.$")
-_DAY = re.compile(r"\b(?:am|vom|zum|bis|der|den|dem|des|seit|ab|und|im|le|den|ten)\s\d{1,2}\.$", re.I)
+_DAY = re.compile(
+    r"\b(?:am|vom|zum|bis|der|den|dem|des|seit|ab|und|im|le|den|ten)\s\d{1,2}\.$", re.I
+)
 _INITIAL = re.compile(r"(?:^|[\s(\"“«.])[^\W\d_]\.$")
+_OMISSION = re.compile(r"[\[(［（【](?:…|\.{2,4}|。{2,6})$")  # "[…]"
 _ORDINAL = re.compile(r"(?:^|\s)\d{1,2}\.$")
 _DOTTED_DAYS = frozenset("bs cs da de et fi fo hr hu is lv nb nn no pl sk sl sr tr".split())
 
@@ -45,12 +50,12 @@ def ends(sentence: str, after: str, apart: bool, marked: bool, language: str) ->
         after: The next character that is no blank and of no mark.
         apart: Whether there is a blank between.
         marked: Whether there is a mark between.
-        language: Whose abbreviations to expect; a code of two letters.
+        language: Whose abbreviations to expect; a tag such as en or de-CH.
     """
     tail = sentence[-_ASIDE:]
     core = tail.rstrip(_AFTER_STOP)
     stop = core[-1:]
-    if not stop or stop not in STOPS or after in _GOES_ON:
+    if not stop or stop not in STOPS or after in _GOES_ON or _OMISSION.search(core):
         return False
     if stop in TIGHT:
         return apart or marked or after not in CLOSING + _UNSEEN
@@ -76,10 +81,9 @@ def _is_abbreviation(core: str, after: str, language: str) -> bool:
     """Tell whether the full stop at the end of `core` belongs to a word or a number."""
     if _NUMBERED.search(core) or _DAY.search(core) or _INITIAL.search(core):
         return True
-    if language in _DOTTED_DAYS and _ORDINAL.search(core):
+    if language[:2] in _DOTTED_DAYS and _ORDINAL.search(core):
         return True
     words = " ".join(_SURROGATES.sub("x", core[-_MEMORY:]).split())
     following = after if after.isalnum() else "A"
     probe = f"{words} {following}"
-    last = sentencex.get_sentence_boundaries(language, probe)[-1]
-    return bool(last["start_index"] < len(words))
+    return find_sentences(probe, 0, len(probe), language)[-1].start < len(words)

@@ -23,7 +23,7 @@ Kind = Literal[
 PASSING: frozenset[str] = frozenset({"rate_limited", "server", "unreachable", "broken"})
 
 ADVICE: dict[Kind, str] = {
-    "no_place": "Raise CITEWELL_LLM_CONCURRENCY if the provider allows it.",
+    "no_place": "Raise it if the provider allows more.",
     "no_first_token": "Raise CITEWELL_LLM_FIRST_TOKEN, or take a faster model.",
     "silent": "Ask again, or raise CITEWELL_LLM_FIRST_TOKEN.",
     "too_slow": "Raise CITEWELL_LLM_SECONDS, or lower CITEWELL_LLM_MAX_TOKENS.",
@@ -42,6 +42,7 @@ ADVICE: dict[Kind, str] = {
     "repetition": "Ask again, or take another model.",
 }
 
+TOO_LONG = ("exceed", "maximum", "too long")  # beside "context", as llama.cpp and vLLM put it
 CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_context_window_exceeded"})
 FILTERED = frozenset(
     {"content_filter", "content_filtered", "refusal", "safety", "recitation", "blocklist",
@@ -96,15 +97,12 @@ def _of_status(name: str, exc: Exception, status: int) -> ModelError:
         return failure(name, "rate_limited", "too many requests (429)", _retry_after(exc))
     if status >= 500:
         return failure(name, "server", f"its server failed ({status})", _retry_after(exc))
-    if status == 413 or _says_too_long(exc):
-        return failure(name, "too_long", f"the prompt is too long for it ({status})")
-    return failure(name, "refused", f"the request was refused ({status})")
-
-
-def _says_too_long(exc: Exception) -> bool:
-    """Whether a server names the context as the reason, as llama.cpp and vLLM do."""
     told = json.dumps(getattr(exc, "body", None), default=str).casefold() + str(exc).casefold()
-    return "context" in told and any(word in told for word in ("exceed", "maximum", "too long"))
+    if status == 413 or ("context" in told and any(word in told for word in TOO_LONG)):
+        return failure(name, "too_long", f"the prompt is too long for it ({status})")
+    if "content_filter" in told or "content management policy" in told:  # Azure's
+        return failure(name, "filtered", "its content filter refused")
+    return failure(name, "refused", f"the request was refused ({status})")
 
 
 def _retry_after(exc: Exception) -> float | None:

@@ -42,10 +42,14 @@ _PLACE_DIGITS = 4
 
 _BLANKS = " \t\u00a0\u2009\u202f" + _IGNORED
 _TOKEN = re.compile(
-    rf"(?P<word>[^\W_](?:{_IGNORED}*[^\W_])*|§+)|(?P<blank>[{_BLANKS}]+)|(?P<comma>[{_COMMAS}])"
+    rf"(?P<word>[^\W_](?:{_IGNORED}*[^\W_])*{_IGNORED}*|§+)|(?P<blank>[{_BLANKS}]+)"
+    rf"|(?P<comma>[{_COMMAS}])"
     rf"|(?P<dash>[–—-])|(?P<sign>[.:/+=#@^])|(?P<open>\\?[\[(【〔])|(?P<close>\\?[\])】〕])"
     r"|(?P<dagger>†[^\[\]()【】〔〕\n\\]{0,24})"
 )
+_AROUND_MARK = r"(?:\*\*?|__?|\^)?"
+_GATE = re.compile(rf"{_AROUND_MARK}(?:\\?[\[(【〔][{_BLANKS}]*){{1,2}}(?:[^\W_]|[§\\#@^]|\Z)")
+_GATE_START = re.compile(rf"{_AROUND_MARK}\\?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,11 @@ class Half:
     certain: bool = False
 
 
-class _NotOne(Exception):  # noqa: N818 - control flow within this file
+class _NotOne(Exception):
     """The text is no mark, whatever follows it."""
 
 
-class _MoreNeeded(Exception):  # noqa: N818
+class _MoreNeeded(Exception):
     """The text ends inside what may be a mark."""
 
 
@@ -94,9 +98,12 @@ def match(text: str, keys: Keys) -> Mark | Half | None:
     """
     if not keys or text[:1] not in OPENERS:
         return None
+    plain = _skeleton(text[:LONGEST])
+    if not _GATE.match(plain):  # most brackets and emphasis, told apart cheaply
+        return Half() if _GATE_START.match(plain) else None
     read = _Read()
     try:
-        end = _read_outside(_skeleton(text[:LONGEST]), keys, read)
+        end = _read_outside(plain, keys, read)
     except _NotOne:
         return None
     except _MoreNeeded:
@@ -213,7 +220,7 @@ class _Content:
             if self._nested or (self._round and kind != "known"):
                 raise _NotOne
             self._around = False
-        if self._dash and self._keys.digits:
+        if self._dash and self._keys.digits and kind != "number":
             if not (word.isdecimal() and int(self._last) < int(word)):
                 raise _NotOne
             self._found += self._keys.between(self._last, word)
@@ -228,7 +235,7 @@ class _Content:
 
     def _classify(self, word: str, plain: str) -> str:
         number = word.isdecimal() and len(word) <= _PLACE_DIGITS
-        if number and self._kind == "place":
+        if number and (self._kind == "place" or (self._kind == "number" and self._dash)):
             return "number"
         if self._keys.resolve(word):
             return "known"

@@ -47,7 +47,7 @@ class Draft:
         keys: Of the marks that belong to it, in order of first mention, each once.
         invented: How many keys in its marks were never handed out.
         before: The white space between the last draft and this one, and signs of list items,
-            headings and quotations: "", " ", "\\n\\n", "\\n- ", "## ".
+            headings and quotations, such as "", " " or "## ".
         code: Whether it is a line of a code block, or inline code and nothing else.
         whole: False where the reply ended, or grew too long, without a sentence's end.
     """
@@ -77,7 +77,7 @@ class CitationStream:
         Args:
             keys: Under which passages were handed out: 1 to 16 letters and digits each, not
                 told apart by case alone. Best with a digit in each (keys.py).
-            language: Whose abbreviations to expect; a code of two letters.
+            language: Whose abbreviations to expect; a tag such as en or de-CH.
 
         Raises:
             ValueError: A key has another form.

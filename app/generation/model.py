@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessageChunk
+    from langchain_core.runnables import RunnableConfig
 
     from app.settings import Settings
 
-__all__ = ["ChatModel", "Message", "Reply", "Usage", "open_model"]
+__all__ = ["ChatModel", "Message", "Reply", "Usage", "key_source", "open_model"]
 
 EXTRAS = ("anthropic", "ollama", "openai")  # of pyproject.toml
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
@@ -118,7 +119,8 @@ async def _pieces(
     model: BaseChatModel, messages: list[tuple[str, str]], callbacks: list[BaseCallbackHandler]
 ) -> AsyncGenerator[Piece, None]:
     """Yield what a model streams; reasoning and calls of tools are no text."""
-    async for chunk in model.astream(messages, config={"callbacks": callbacks}):
+    config: RunnableConfig = {"callbacks": callbacks} if callbacks else {}  # else those around
+    async for chunk in model.astream(messages, config=config):
         counted = chunk.usage_metadata
         tokens = (counted["input_tokens"], counted["output_tokens"]) if counted else None
         yield Piece(str(chunk.text), _finish(chunk), tokens)
@@ -157,29 +159,36 @@ def _is_on(value: str) -> bool:
 def _langchain_model(settings: Settings) -> BaseChatModel:
     name = settings.llm or ""
     provider, _, model = name.partition(":")
+    options = _options(provider, settings)
     try:
         from langchain.chat_models import init_chat_model
 
-        found: BaseChatModel = init_chat_model(
-            model, model_provider=provider, **_options(provider, settings)
-        )
+        found: BaseChatModel = init_chat_model(model, model_provider=provider, **options)
     except ImportError as exc:
         raise SettingsError(_uninstalled(name, provider, exc)) from exc
     except Exception as exc:  # whatever a provider's class raises; its text may hold the key
-        known = "Unsupported provider" not in str(exc)
-        why = f"it cannot be set up ({type(exc).__name__})" if known else "no such provider"
-        key = "CITEWELL_LLM_API_KEY, or the provider's own variables"
-        msg = f"CITEWELL_LLM is {name!r}: {why}. Check the name{f' and {key}' if known else ''}."
-        raise SettingsError(msg) from None
-    return found
+        unfit = _unfit(name, exc)
+    else:
+        return found
+    raise SettingsError(unfit)  # out here it has no context that could be shown
+
+
+def _unfit(name: str, exc: Exception) -> str:
+    if "Unsupported provider" in str(exc):
+        return f"CITEWELL_LLM is {name!r}, and LangChain knows no such provider. Check its name."
+    return (
+        f"CITEWELL_LLM is {name!r}, which cannot be set up ({type(exc).__name__}). Check the name, "
+        "and CITEWELL_LLM_API_KEY or the provider's own variables."
+    )
 
 
 def _uninstalled(name: str, provider: str, exc: ImportError) -> str:
-    install = f"pip install 'citewell[{provider}]'"
-    if provider not in EXTRAS:
-        package = provider.partition("_")[0]
-        install = f"pip install langchain langchain-{package}"
-    return f"CITEWELL_LLM is {name!r}, whose package is not installed ({exc.name}). Run: {install}"
+    lacking = exc.name or getattr(exc.__cause__, "name", None) or f"langchain_{provider}"
+    package = lacking.partition(".")[0].replace("_", "-")
+    install = f"pip install langchain {package}"
+    if provider in EXTRAS:
+        install = f"pip install -c requirements-dev.lock -e '.[{provider}]' (in Citewell's folder)"
+    return f"CITEWELL_LLM is {name!r}, and {package} is not installed. Run: {install}"
 
 
 def _key(provider: str, settings: Settings) -> str | None:
@@ -199,6 +208,16 @@ def _key(provider: str, settings: Settings) -> str | None:
         msg = f"CITEWELL_LLM is {settings.llm!r}, which takes a key: set {variable}."
         raise SettingsError(msg)
     return None
+
+
+def key_source(settings: Settings) -> str:
+    """Return where the key comes from that is sent, in words; never the key."""
+    if settings.llm_api_key is not None:
+        return "CITEWELL_LLM_API_KEY"
+    if settings.llm_base_url is not None:
+        return "none is sent there"
+    provider = (settings.llm or "").partition(":")[0]
+    return KEYS.get(provider, "what the provider's package finds")
 
 
 def _options(provider: str, settings: Settings) -> dict[str, Any]:
@@ -224,7 +243,8 @@ def _options(provider: str, settings: Settings) -> dict[str, Any]:
             "timeout": settings.llm_seconds,
         }
     if provider == "openai":
-        wanted |= {"stream_usage": True}
+        # what waits for each chunk is ours: LangChain's own can swallow a cancellation
+        wanted |= {"stream_usage": True, "stream_chunk_timeout": 0}
         if settings.llm_base_url is not None:
             wanted |= {"use_responses_api": False}  # other servers speak the older API
     return {name: value for name, value in wanted.items() if value is not None}

@@ -21,14 +21,15 @@ from typing import Literal
 
 from app.generation.failures import CUT, FILTERED, PASSING, failure, translate
 from app.generation.repetition import Watch
+from app.generation.thoughts import Thoughts
 from vectorstore.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
+AGAIN = 0.05  # seconds after which a call that goes on is cancelled once more
 HEARTBEAT = 0.5  # seconds of silence after which the reader gets a None
 BACKOFF = 0.5  # seconds before a call is tried again, doubled each time, if the provider names none
 LONGEST_TOKEN = 16  # characters: what is longer than all tokens allowed was not limited to them
-OPENING, CLOSING = "<think>", "</think>"  # around reasoning that a server leaves in the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Reply:
         silence, seconds = self._limits.silence, self._limits.seconds
         if not self._has_place:
             waited, places = min(silence, seconds), self._limits.concurrency
-            said = f"no free place within {waited:g} s, {places} calls at once are allowed"
+            said = f"no free place within {waited:g} s (CITEWELL_LLM_CONCURRENCY is {places})"
             return failure(self._name, "no_place", said)
         if is_end and (has_text or seconds < silence):
             return failure(self._name, "too_slow", f"no whole reply within {seconds:g} s")
@@ -196,8 +197,10 @@ class Reply:
             self._task = self._loop.create_task(self._run(), context=context)
 
     def _cancel(self) -> None:
-        if self._task is not None:
+        """Cancel the call, and again until it ends: Python 3.11's wait_for may swallow it."""
+        if self._task is not None and not self._task.done():
             self._task.cancel()
+            self._loop.call_later(AGAIN, self._cancel)
 
     async def _run(self) -> None:
         """Call the model and queue what it says, then how it ended."""
@@ -230,7 +233,9 @@ class Reply:
 
     def _pause(self, error: ModelError) -> float | None:
         """Return after how many seconds to try again; None if that is of no use."""
-        if error.kind not in PASSING or self._has_spoken or self._calls > self._limits.retries:
+        if error.kind not in PASSING or self._has_spoken or self._is_closed:
+            return None
+        if self._calls > self._limits.retries:
             return None
         pause: float = BACKOFF * 2 ** (self._calls - 1)
         if error.retry_after is not None:
@@ -279,42 +284,21 @@ class Reply:
             raise failure(self._name, "empty", "an empty reply")
 
 
-class Thoughts:
-    """Takes reasoning out of a text that begins with <think>, piece by piece."""
-
-    def __init__(self) -> None:
-        self._held: str | None = ""  # the beginning, while it may be reasoning
-
-    def without(self, text: str) -> str:
-        """Return what of a piece, and of those held back before it, is text."""
-        if self._held is None:
-            return text
-        self._held += text
-        begin = self._held.lstrip()
-        if begin.startswith(OPENING):
-            _, closing, rest = begin.partition(CLOSING)
-            if not closing:
-                return ""
-        elif OPENING.startswith(begin):
-            return ""
-        else:
-            rest = self._held
-        self._held = None
-        return rest
-
-    def rest(self) -> str:
-        """Return what was held back and turned out to be text, at the end of the stream."""
-        held = (self._held or "").lstrip()
-        return "" if held.startswith(OPENING) else held
-
-
-@cache
 def running_loop() -> asyncio.AbstractEventLoop:
     """Return the loop in which chat models are called: one a process.
 
     LangChain shares HTTP clients between models of one address, and a client's connections
     belong to the loop that opened them.
     """
+    with _starting:  # else two that come first would start one each
+        return _start_loop()
+
+
+_starting = threading.Lock()
+
+
+@cache
+def _start_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="chat-model", daemon=True).start()
     return loop

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,13 +27,20 @@ from app.generation.prompts import (
     answer_prompt,
     language_name,
     rewrite_prompt,
+    suggest_prompt,
 )
 from app.generation.release import Release
 from app.generation.screen import Screen, visible
 from vectorstore.errors import ModelError
 from vectorstore.lexical import content_terms
-from vectorstore.types import Encoder
+from vectorstore.types import Encoder, Passage
 
+logger = logging.getLogger(__name__)
+
+PROPOSED_FROM = 5  # passages
+PROPOSED = 150  # tokens of all proposed questions
+LONGEST = 120  # characters of one
+_SIGN = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s*")
 TALK = 800  # tokens of the talk that a question is made to stand alone with
 REWRITTEN = 120  # tokens of a question
 REWRITE_SECONDS = 8.0
@@ -163,6 +172,26 @@ class ChatWriter:
             said = "it did not make the question stand alone"
             raise failure(self.model.name, "malformed", said)
         return asked, self._generation(usage)
+
+    def propose(
+        self, passages: Sequence[Passage], question: str, _: Sequence[Exchange] = ()
+    ) -> list[str]:
+        """Return questions that the passages may answer; none where the model fails.
+
+        Whether the articles answer them is for others to check.
+        """
+        messages = suggest_prompt(passages[:PROPOSED_FROM], question, language_name(None))
+        try:
+            text, _usage = self.model.complete(
+                messages, max_tokens=PROPOSED, seconds=REWRITE_SECONDS
+            )
+        except ModelError as exc:
+            logger.warning("no questions were proposed: %s", exc.reason)
+            return []
+        screen = Screen(messages[0].text)
+        lines = (_SIGN.sub("", line).strip().strip('"“”') for line in visible(text).splitlines())
+        asked = [line for line in lines if line.endswith(("?", "？", "؟")) and len(line) <= LONGEST]
+        return [line for line in asked if screen.refuses(line, ()) is None]
 
 
 def _stands_for(asked: str, question: str, history: Sequence[Exchange]) -> bool:

@@ -85,6 +85,7 @@ def tell_answer(answer: Mapping[str, Any], owner: str, with_question: bool) -> N
         "sentences": len(answer["sentences"]),
         "passages": len(answer["passages"]),
         "degraded": len(answer["degraded"]),
+        "generation": answer.get("generation"),
         "timings_ms": answer["timings_ms"],
     }
     if with_question:

@@ -22,11 +22,20 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-STAGES = ("wait", "encode", "retrieve", "first_sentence", "total")
+STAGES = (
+    "wait",
+    "rewrite",
+    "encode",
+    "retrieve",
+    "rerank",
+    "generate",
+    "first_sentence",
+    "total",
+)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REASONS = ("busy", "limit", "auth")
 OUTCOMES = ("answered", "partial", "not_found")
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 # Nobody asks when a series began, and these would double what is read.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -60,6 +69,18 @@ class Metrics:
         )
         self._answers = Counter(
             "citewell_answers", "Finished answers.", ("outcome",), registry=self._registry
+        )
+        self._sentences = Counter(
+            "citewell_sentences",
+            "Sentences of finished answers, by how they are supported.",
+            ("support",),
+            registry=self._registry,
+        )
+        self._tokens = Counter(
+            "citewell_model_tokens",
+            "Tokens that the chat model read and wrote, as its provider counts them.",
+            ("direction",),
+            registry=self._registry,
         )
         self._refusals = Counter(
             "citewell_refusals",
@@ -96,6 +117,11 @@ class Metrics:
         for stage, milliseconds in answer["timings_ms"].items():
             if stage in STAGES:
                 self._stages.labels(stage).observe(milliseconds / 1e3)
+        for sentence in answer["sentences"]:
+            self._sentences.labels(sentence["support"]).inc()
+        if generation := answer.get("generation"):  # answers kept before have none
+            self._tokens.labels("read").inc(generation["input_tokens"])
+            self._tokens.labels("written").inc(generation["output_tokens"])
 
     def request(self, method: str, route: str, status: int, first_byte: float | None) -> None:
         """Count a request; `first_byte` is in seconds, None where nothing was replied."""

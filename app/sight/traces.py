@@ -22,7 +22,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 PATIENCE = 5.0  # seconds for one attempt to send
 LAST_PATIENCE = 2.0  # seconds that the end of the service waits for what is left
-STAGES = ("wait", "encode", "retrieve")  # what follows is composing the answer
+# What follows is composing the answer.
+STAGES = ("rewrite", "wait", "encode", "retrieve", "rerank")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 

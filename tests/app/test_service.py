@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.view import View
 from ingest.report import Progress
 from tests.fakes import HashEncoder
-from vectorstore import backup
+from vectorstore import backup, language
 from vectorstore.encoder import SentenceTransformerEncoder
 from vectorstore.errors import (
     EncoderError,
@@ -73,6 +73,13 @@ def library(
         service.ingest([str(articles / name)], name)
     yield service
     service.close()
+
+
+def test_warming_up_reads_what_tells_languages(library: Service) -> None:
+    """The first question of a server does not wait for the model of languages."""
+    language.load.cache_clear()
+    library.warm_up()
+    assert language.load.cache_info().currsize == 1
 
 
 @pytest.fixture

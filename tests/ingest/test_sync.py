@@ -113,6 +113,43 @@ def test_touched_files_are_unchanged(library: Library) -> None:
     assert len(library.encoder.embedded) == 1
 
 
+GERMAN = "Die Gletscher der Alpen schmelzen. Forscher messen jedes Jahr, wie lang sie noch sind."
+
+
+def languages(library: Library) -> dict[str, str | None]:
+    """Return the language of each article, by its uri."""
+    return {head.uri: head.language for head in library.store.catalogue.heads()}
+
+
+def test_the_language_is_told_where_metadata_do_not(library: Library) -> None:
+    """Metadata win, however wrong; else a text's language is told if it is sure."""
+    library.write("told.txt", GERMAN)
+    library.write("said.md", f"---\nlanguage: nl\n---\n# Titel\n\n{GERMAN}")
+    library.write("unsure.txt", "Aletsch, Rhône.")
+    library.sync()
+    assert languages(library) == {"told.txt": "de", "said.md": "nl", "unsure.txt": None}
+    assert library.find("Wie lang ist der Gletscher?", 1) == [GERMAN]
+
+
+def test_articles_from_before_languages_were_told_are_left(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored without a language stays so until its file changes; nothing is embedded."""
+    library.write("a.txt", GERMAN)
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.sync.detect", lambda text: None)
+        library.sync()
+    embedded = list(library.encoder.embedded)
+    assert counts(library.sync()) == (0, 0, 1, 0)
+    assert languages(library) == {"a.txt": None}
+    library.write("a.txt", f"{GERMAN}\n")
+    report = library.sync()
+    assert (counts(report), report.chunks) == ((0, 1, 0, 0), 0)
+    assert languages(library) == {"a.txt": "de"}
+    assert library.encoder.embedded == embedded
+    assert library.find("Wie lang ist der Gletscher?", 1) == [GERMAN]
+
+
 def test_an_edit_embeds_only_what_changed(library: Library) -> None:
     """Of an edited article the chunks beside the edit are embedded, the others keep theirs."""
     body = paragraphs(40)

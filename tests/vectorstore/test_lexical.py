@@ -173,3 +173,71 @@ def test_a_torn_index_is_refused(tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text("{torn", encoding="utf-8")
     with pytest.raises(StoreError, match=r"lexical index in .* cannot be opened"):
         LexicalIndex(tmp_path)
+
+
+GERMAN = "Die Gletscher der Alpen verloren 2019 an Länge, sagt Heidi Aletsch."
+RUSSIAN = "Ледники таяли быстрее, чем в 2019 году."
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Iterator[LexicalIndex]:
+    """An index of chunks in three languages, and one of none that is known."""
+    opened = LexicalIndex(tmp_path / "mixed")
+    opened.apply(
+        [],
+        [
+            row(1, "c1", None, GERMAN, language="de-AT"),
+            row(2, "c1", None, RUSSIAN, language="ru"),
+            row(3, "c1", None, "Heidi Aletsch wrote of glaciers in 2019.", language="en"),
+            row(4, "c1", None, "The Aletsch glacier, of unknown language."),
+            row(5, "c1", None, "大桥于2018年开放。", language="zh"),
+        ],
+    )
+    yield opened
+    opened.close()
+
+
+def told(index: LexicalIndex, query: str, language: str) -> list[int]:
+    """Return the numbers found for a query in a language, by number."""
+    return sorted(number for number, _ in index.search(query, 10, Filter(), language))
+
+
+def test_a_chunk_is_found_by_other_forms_of_its_language(mixed: LexicalIndex) -> None:
+    """A query finds the inflected words of texts in its own language."""
+    assert told(mixed, "Wann schmilzt ein Gletschers?", "de") == [1]
+    assert told(mixed, "Когда растает ледник?", "ru") == [2]
+    assert told(mixed, "大桥什么时候开放？", "zh") == [5]
+
+
+def test_names_and_numbers_are_found_in_every_language(mixed: LexicalIndex) -> None:
+    """What languages share is found from any of them, and in texts of no known one."""
+    assert told(mixed, "Wer ist Heidi Aletsch?", "de") == [1, 3, 4]
+    assert told(mixed, "Who is Heidi Aletsch?", "en") == [1, 3, 4]
+    assert told(mixed, "Что было в 2019 году?", "ru") == [1, 2, 3]
+
+
+def test_a_word_weighs_by_all_chunks_that_hold_it(mixed: LexicalIndex) -> None:
+    """A name in chunks of several languages weighs as if one had written them all."""
+    count = 5 + BACKGROUND
+    weights = mixed.weights("Who was Aletsch in 2019?", "en")
+    assert weights == {
+        term: pytest.approx(math.log(1 + (count - 3 + 0.5) / (3 + 0.5)))
+        for term in ("aletsch", "2019")
+    }
+
+
+def test_a_change_of_language_changes_the_terms(mixed: LexicalIndex) -> None:
+    """A chunk that is added again in another language is found by that one's forms."""
+    mixed.apply([], [row(1, "c1", None, GERMAN, language="en")])
+    assert told(mixed, "Gletschern", "de") == []
+    mixed.apply([], [row(1, "c1", None, GERMAN, language="de")])
+    assert told(mixed, "Gletschern", "de") == [1]
+
+
+def test_english_weights_are_those_of_its_terms(tmp_path: Path) -> None:
+    """In an English index a query's weights are its terms' idf."""
+    index = LexicalIndex(tmp_path)
+    index.apply([], [row(1, "c1", None, "Glaciers melt."), row(2, "c1", None, "Glaciers.")])
+    query = "How do the glaciers and volcanoes of Iceland melt?"
+    assert index.weights(query, "en") == index.idf(content_terms(query))
+    index.close()

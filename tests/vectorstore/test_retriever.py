@@ -227,8 +227,8 @@ def test_fuse_as_its_docstring_says() -> None:
 
 def test_coverage_is_weighted() -> None:
     """Coverage is the share of the terms' weight, and 0 where there is no term."""
-    assert coverage({"penguin": 3.0, "eat": 1.0}, "The penguins") == 0.75
-    assert coverage({}, "The penguins") == 0.0
+    assert coverage({"penguin": 3.0, "eat": 1.0}, ["the", "penguin"]) == 0.75
+    assert coverage({}, ["penguin"]) == 0.0
 
 
 def test_a_selective_date_loses_no_recall(store: Store, retriever: Retriever) -> None:

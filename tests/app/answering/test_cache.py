@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,10 @@ from app.answering.cache import AnswerCache
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine
 from app.settings import Settings
+from tests.cross_encoders import make_cross_encoder
 from tests.fakes import HashEncoder, put
 from vectorstore.errors import CitewellError, QuestionError
+from vectorstore.reranker import Reranker
 from vectorstore.retriever import Retriever
 from vectorstore.store import Store
 from vectorstore.types import Filter
@@ -106,6 +109,22 @@ def test_a_publication_while_an_answer_is_made_keeps_it_from_being_kept(
     assert gather_rest
     ask(cache)
     assert engine.asked == 2
+
+
+@pytest.mark.parametrize(("deadline", "asked"), [(60_000, 1), (0, 2)])
+def test_what_a_deadline_cut_short_is_not_told_again(
+    store: Store, encoder: HashEncoder, tmp_path: Path, deadline: int, asked: int
+) -> None:
+    """An answer whose passages the reranker had no time for is made anew; a whole one is kept."""
+    put(store, "bridge", OPENED, collection="news")
+    folder = make_cross_encoder(tmp_path / "model", {(QUESTION, OPENED): 1.0})
+    retriever = Retriever(store, encoder, reranker=Reranker(str(folder), deadline))
+    engine = Counted(store, retriever, Settings().threshold)
+    cache = AnswerCache(engine, store)
+    first, second = ask(cache), ask(cache)
+    assert engine.asked == asked
+    assert first.degraded == second.degraded
+    assert bool(first.degraded) == (deadline == 0)
 
 
 def test_other_filters_have_other_answers(store: Store, engine: Counted) -> None:

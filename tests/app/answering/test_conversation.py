@@ -67,6 +67,14 @@ def test_a_change_of_subject_drops_the_old_one(question: str) -> None:
     assert standalone(question, [MARATHON, TELESCOPE]).added == ()
 
 
+@pytest.mark.parametrize(
+    "question", ["Und wie teuer war es?", "¿Y cuánto costó?", "كم كان ثمنه؟", "它多少钱？"]
+)
+def test_a_follow_up_in_another_language_is_left_alone(question: str) -> None:
+    """The rules are for English: what is surely in another language stays as it is."""
+    assert standalone(question, [TELESCOPE]).question == question
+
+
 def test_a_follow_up_to_a_follow_up_keeps_the_subject() -> None:
     """What an earlier follow-up was about is what a later one is about."""
     turns = [TELESCOPE, Exchange("How much did it cost?")]

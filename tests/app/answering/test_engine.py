@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from app.answering.answer import Answer, Done, PassagesFound, SentenceReleased, Started, gather
+from app.answering.answer import (
+    Answer,
+    Degraded,
+    Done,
+    PassagesFound,
+    SentenceReleased,
+    Started,
+    gather,
+)
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine
+from app.answering.foreign import WEAK_LANGUAGE
 from app.answering.wire import answer_json, event_json
 from app.settings import Settings
 from tests.fakes import HashEncoder, put
@@ -84,7 +93,41 @@ def test_a_language_that_the_encoder_reads_badly_is_told(
     retriever = Retriever(store, encoder)
     for multilingual in (False, True):
         answer = ask(Engine(store, retriever, 0.5, multilingual=multilingual), question)
-        assert any(each.startswith("language") for each in answer.degraded) is not multilingual
+        told = [each for each in answer.degraded if each.startswith("language")]
+        assert told == ([] if multilingual else [WEAK_LANGUAGE.format("German")])
+
+
+def test_the_language_of_cited_articles_is_told_before_them(
+    store: Store, encoder: HashEncoder
+) -> None:
+    """A citation in a language that the encoder reads badly comes behind a notice, once."""
+    put(store, "bridge", HARBOUR, FERRIES)
+    put(store, "bruecke", "Nach der Harbour Bridge kam 1932 Otto Wolff.", language="de-AT")
+    put(store, "wolff", "Otto Wolff nannte die Harbour Bridge schön.", language="de")
+    for multilingual in (False, True):
+        engine = Engine(store, Retriever(store, encoder), 0.0, multilingual=multilingual)
+        events = list(engine.stream("What has Otto Wolff to do with the Harbour Bridge?"))
+        told = [event for event in events if isinstance(event, Degraded)]
+        wanted = [] if multilingual else [Degraded(WEAK_LANGUAGE.format("German"))]
+        assert told == wanted
+        cited = [
+            n
+            for n, event in enumerate(events)
+            if isinstance(event, SentenceReleased)
+            and any(each.article.language != "en" for each in event.citations)
+        ]
+        assert cited
+        assert all(events.index(each) < cited[0] for each in told)
+    assert not ask(Engine(store, Retriever(store, encoder), 0.5), "When did it open?").degraded
+
+
+def test_a_question_is_answered_in_its_language(store: Store, encoder: HashEncoder) -> None:
+    """Other forms of its words find the sentence, and the article's own words are marked off."""
+    put(store, "eis", "Forscherinnen maßen 2019 die Längen aller Gletscher.", language="de")
+    put(store, "brot", "Bäckerinnen buken 2019 die Brote aller Dörfer.", language="de")
+    answer = ask(Engine(store, Retriever(store, encoder), 0.0), "Welche Länge hat ein Gletscher?")
+    assert answer.sentences[0].text.startswith("Forscherinnen")
+    assert answer.passages[0].signals.coverage == 1.0
 
 
 def test_an_empty_store_answers_nothing(store: Store, encoder: HashEncoder) -> None:

@@ -51,6 +51,13 @@ def test_a_period_is_met_by_publication_or_update() -> None:
     assert timeliness(heads, time) == [1.0, 1.0, 0.0, 0.0]
 
 
+def test_a_rerankers_order_is_what_time_lifts_from() -> None:
+    """Passages that a reranker put in another order than their scores stay in it, but for dates."""
+    found = [passage("weak", 0.90, 2020), passage("strong", 0.92, 2020), passage("new", 0.91, 2025)]
+    ordered = timely_passages(found, LATEST)
+    assert [each.article.id for each in ordered] == ["new", "weak", "strong"]
+
+
 def test_the_newest_leads_among_the_best_only() -> None:
     """Of two that fit alike the newer leads; the newest of all fits less, and stays behind."""
     found = [passage("old", 0.90, 2019), passage("new", 0.88, 2025), passage("far", 0.3, 2026)]

@@ -31,7 +31,7 @@ def metrics() -> Metrics:
 
 def test_stages_fall_into_their_buckets(metrics: Metrics) -> None:
     """Each timing is counted in seconds; one that is no stage of ours is left out."""
-    timings = {"encode": 4.0, "retrieve": 0.4, "total": 20_000.0, "rerank": 1.0}
+    timings = {"encode": 4.0, "retrieve": 0.4, "total": 20_000.0, "steep": 1.0}
     metrics.answer(body("q1", "Why?", "not_found", timings))
     found = read(metrics)
 
@@ -43,9 +43,21 @@ def test_stages_fall_into_their_buckets(metrics: Metrics) -> None:
     assert (bucket("total", "10.0"), bucket("total", "+Inf")) == (0, 1)
     assert found["citewell_stage_seconds_sum", (("stage", "total"),)] == 20.0
     assert found["citewell_stage_seconds_count", (("stage", "first_sentence"),)] == 0
-    assert not [labels for _, labels in found if ("stage", "rerank") in labels]
+    assert not [labels for _, labels in found if ("stage", "steep") in labels]
     assert found["citewell_answers_total", (("outcome", "not_found"),)] == 1
     assert found["citewell_answers_total", (("outcome", "answered"),)] == 0
+
+
+def test_what_a_chat_model_did_is_counted(metrics: Metrics) -> None:
+    """Tokens are counted by direction, sentences by how they are supported."""
+    told = body("q1", "Why?")
+    used = {"model": "openai:m", "input_tokens": 900, "output_tokens": 40}
+    metrics.answer(told)
+    metrics.answer({**told, "generation": used})
+    found = read(metrics)
+    assert found["citewell_model_tokens_total", (("direction", "read"),)] == 900
+    assert found["citewell_model_tokens_total", (("direction", "written"),)] == 40
+    assert found["citewell_sentences_total", (("support", "verbatim"),)] == 2
 
 
 def test_requests_are_counted_by_route_and_class(metrics: Metrics) -> None:

@@ -1,0 +1,135 @@
+"""Whether everything that an answer needs is there, tried for real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.generation.model import ChatModel, Message, key_source, open_model
+from vectorstore.errors import CitewellError
+
+if TYPE_CHECKING:
+    from app.service import Service
+    from app.settings import Settings
+
+LEAST_FREE = 200_000_000  # bytes
+QUESTION = "Reply with the one word: ready"
+TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, how it stands, and what to do where it is wrong."""
+
+    name: str
+    ok: bool
+    said: str
+
+
+def examine(service: Service) -> dict[str, Any]:
+    """Check an open service: its folder, store, encoder and chat model."""
+    settings = service.settings
+    return report(
+        [
+            Check("settings", True, "they can be used, and fit together"),
+            _folder(settings.data_dir),
+            _store(service),
+            _encoder(service),
+            *_model(settings),
+        ]
+    )
+
+
+def examine_closed(settings: Settings, error: CitewellError) -> dict[str, Any]:
+    """Check what can be checked where the store could not be opened."""
+    return report(
+        [
+            Check("settings", True, "they can be used, and fit together"),
+            Check("store", False, str(error)),
+            *_model(settings),
+        ]
+    )
+
+
+def report(checks: list[Check]) -> dict[str, Any]:
+    """Return checks as JSON."""
+    return {"ok": all(check.ok for check in checks), "checks": [asdict(each) for each in checks]}
+
+
+def _folder(folder: Path) -> Check:
+    """An index is rebuilt beside the old one: there has to be room for both."""
+    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    free = shutil.disk_usage(folder).free
+    said = f"{folder.resolve()}: {_size(held)}, {_size(free)} free"
+    if free < max(LEAST_FREE, held):
+        needed = _size(max(LEAST_FREE, held))
+        return Check("data folder", False, f"{said}. Make room: a rebuild may need {needed}.")
+    return Check("data folder", True, said)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _store(service: Service) -> Check:
+    found = service.collections()
+    articles, chunks = sum(one.articles for one in found), sum(one.chunks for one in found)
+    said = f"{articles} articles, {chunks} chunks in {len(found)} collections"
+    if not articles:
+        return Check("store", False, f"{said}. Take some in: citewell ingest FOLDER")
+    building = "; the dense index is being built" if service.store.is_rebuilding else ""
+    return Check("store", True, f"{said}{building}")
+
+
+def _encoder(service: Service) -> Check:
+    try:
+        service.encoder.encode_query("warm up")
+        begun = time.perf_counter()
+        service.encoder.encode_query(QUESTION)
+    except CitewellError as exc:
+        return Check("encoder", False, str(exc))
+    took = 1000 * (time.perf_counter() - begun)
+    return Check("encoder", True, f"{service.encoder.fingerprint}; a query in {took:.0f} ms")
+
+
+def _model(settings: Settings) -> list[Check]:
+    if settings.llm is None:
+        said = "none is set (CITEWELL_LLM): answers are the articles' own sentences"
+        return [Check("chat model", True, said)]
+    try:
+        model = open_model(settings)
+    except CitewellError as exc:
+        return [Check("chat model", False, str(exc))]
+    place = settings.llm_base_url or "its provider's address"
+    said = f"{model.name} at {place}; key: {key_source(settings)}"
+    return [Check("chat model", True, said), *_tracing(), _reply(model)]
+
+
+def _tracing() -> list[Check]:
+    """LangChain sends what it is told to its maker's service, if a variable of its own says so."""
+    return [
+        Check("tracing", True, f"{name} sends prompts and replies to LangSmith")
+        for name in TRACING
+        if os.environ.get(name) == "true"
+    ]
+
+
+def _reply(model: ChatModel) -> Check:
+    """Call the model with a tiny prompt."""
+    reply = model.stream([Message("user", QUESTION)])
+    begun, first = time.perf_counter(), 0.0
+    try:
+        for piece in reply:
+            if piece and not first:
+                first = time.perf_counter() - begun
+    except CitewellError as exc:
+        return Check("reply", False, str(exc))
+    whole, usage = time.perf_counter() - begun, reply.usage
+    said = f"first token after {first:.2f} s, all after {whole:.2f} s"
+    if usage.counted:
+        said += f"; {usage.input_tokens} tokens read, {usage.output_tokens} written"
+    return Check("reply", True, said)

@@ -1,0 +1,123 @@
+"""`citewell doctor` tries what an answer needs, and its exit status says whether all is well."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.doctor import _folder, _tracing
+from tests.app.conftest import RunCitewell, Server
+from tests.model_server import ModelServer, Script
+
+KEY = "sk-of-the-doctor"
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data folder with nothing in it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def with_model(model_server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> ModelServer:
+    """Set a chat model, which a server of the test's own plays."""
+    monkeypatch.setenv("CITEWELL_LLM", "openai:scripted")
+    monkeypatch.setenv("CITEWELL_LLM_BASE_URL", model_server.url)
+    monkeypatch.setenv("CITEWELL_LLM_API_KEY", KEY)
+    return model_server
+
+
+def examined(citewell: RunCitewell, data_dir: Path) -> tuple[int, dict[str, Any]]:
+    """Return the exit status and the checks by name."""
+    done = citewell(data_dir, "doctor", "--json")
+    found = json.loads(done.stdout)
+    assert found["ok"] is all(check["ok"] for check in found["checks"])
+    assert KEY not in done.stdout + done.stderr
+    return done.returncode, {check["name"]: check for check in found["checks"]}
+
+
+def test_each_thing_is_tried(
+    citewell: RunCitewell, data_dir: Path, with_model: ModelServer
+) -> None:
+    """Folder, store, encoder and model are tried; an empty store is wrong and says what to do."""
+    with_model.play("ready")
+    status, checks = examined(citewell, data_dir)
+    wrong = [name for name, check in checks.items() if not check["ok"]]
+    assert (status, wrong) == (1, ["store"])
+    assert "citewell ingest" in checks["store"]["said"]
+    assert str(data_dir) in checks["data folder"]["said"]
+    assert "all-MiniLM-L6-v2" in checks["encoder"]["said"]
+    assert checks["chat model"]["said"] == (
+        f"openai:scripted at {with_model.url}; key: CITEWELL_LLM_API_KEY"
+    )
+    assert "11 tokens read, 7 written" in checks["reply"]["said"]
+    assert with_model.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_store_that_cannot_be_opened_is_told(
+    citewell: RunCitewell,
+    data_dir: Path,
+    with_model: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What does not need the store is tried all the same; a model that fails is wrong."""
+    monkeypatch.setenv("CITEWELL_ENCODER", str(data_dir / "none"))
+    with_model.play(Script(status=401, error=f"bad key {KEY}"))
+    status, checks = examined(citewell, data_dir)
+    assert status == 1
+    assert "none" in checks["store"]["said"]
+    assert checks["reply"]["said"].startswith("The chat model openai:scripted did not answer: its")
+
+
+def test_settings_that_cannot_be_used_are_told(
+    citewell: RunCitewell, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in a setting is one line, and the only one."""
+    monkeypatch.setenv("CITEWELL_LLM_API_KEY", KEY)
+    done = citewell(data_dir, "doctor")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "WRONG  settings: The settings cannot be used: CITEWELL_LLM_API_KEY takes a CITEWELL_LLM.",
+        "Something is wrong.",
+    ]
+
+
+def test_a_model_that_is_not_installed_is_told(
+    citewell: RunCitewell, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line of the model says what to install, and the model is not called."""
+    monkeypatch.setenv("CITEWELL_LLM", "groq:llama")
+    _, checks = examined(citewell, data_dir)
+    assert "pip install" in checks["chat model"]["said"]
+    assert "reply" not in checks
+
+
+def test_tracing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where LangChain would send prompts to LangSmith, the doctor says so."""
+    assert _tracing() == []
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    assert [check.said for check in _tracing()] == [
+        "LANGSMITH_TRACING sends prompts and replies to LangSmith"
+    ]
+
+
+def test_a_full_disk_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk on which no rebuild has room is wrong."""
+    monkeypatch.setattr("app.doctor.LEAST_FREE", 10**18)
+    check = _folder(data_dir)
+    assert not check.ok
+    assert "Make room" in check.said
+
+
+def test_a_running_server_is_examined(citewell: RunCitewell, server: Server) -> None:
+    """Beside a server all is well there, and it has no chat model."""
+    done = citewell(server.data_dir, "doctor")
+    assert done.returncode == 0, done.stdout
+    assert "18 articles" in done.stdout
+    assert "none is set (CITEWELL_LLM)" in done.stdout
+    assert done.stdout.endswith("All is well.\n")
