@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from app.answering.answer import AnswerSentence, Begins, Citation, SentenceReleased
 from app.answering.citations import Numbering, sentence_text
-from app.answering.conversation import is_english
 from app.answering.evidence import Evidence
 from app.answering.verify import Checked, Verdict, Verifier
 from app.generation.marks import Draft
 from app.generation.screen import Screen, visible
+from vectorstore.language import ENGLISH, language_of
 from vectorstore.lexical import content_terms
 from vectorstore.types import Passage, Sentence
 
@@ -35,6 +35,7 @@ class Release:
         numbering: Numbers the citations of the whole answer.
         first: The index of the first sentence.
         strict: Leave out what is not borne out, instead of marking it.
+        language: Of the question.
 
     Attributes:
         unsupported: Sentences that were marked or left out.
@@ -50,6 +51,7 @@ class Release:
         *,
         first: int = 0,
         strict: bool = False,
+        language: str = ENGLISH,
     ) -> None:
         self.unsupported = self.borne_out = 0
         self.index = first
@@ -58,6 +60,7 @@ class Release:
         self._screen = screen
         self._numbering = numbering
         self._strict = strict
+        self._language = language
 
     def sentence(self, draft: Draft) -> SentenceReleased | None:
         """Return a draft as a sentence of the answer, None if it may not be shown."""
@@ -113,10 +116,12 @@ class Release:
     def _check(self, text: str, passages: Sequence[Passage]) -> Verdict:
         evidence = [Evidence.of(each) for each in passages]
         verdict = self._verifier.check(text, evidence)
-        if verdict.support == "unchecked" and _are_english(text, passages):
-            # an article says of itself in which language it is
-            evidence = [replace(each, language="en") for each in evidence]
-            verdict = self._verifier.check(text, evidence)
+        if verdict.support == "unchecked" and _are_english(each.chunk.text for each in passages):
+            if _are_english([text]):  # an article says of itself in which language it is
+                evidence = [replace(each, language=ENGLISH) for each in evidence]
+                verdict = self._verifier.check(text, evidence)
+            elif self._language == ENGLISH:
+                return Verdict("unsupported", "neither asked nor told in this language", 0.0)
         if verdict.support == "supported" and _only_titles(text, passages):
             return Verdict("unsupported", "the passage says little of this", verdict.score)
         return verdict
@@ -134,8 +139,8 @@ class Release:
         return [each for _, each in likely[:TRIED]]
 
 
-def _are_english(text: str, passages: Sequence[Passage]) -> bool:
-    return is_english(text, "") and all(is_english(each.chunk.text, "") for each in passages)
+def _are_english(texts: Iterable[str]) -> bool:
+    return all(language_of(text) == ENGLISH for text in texts)
 
 
 def _only_titles(text: str, passages: Sequence[Passage]) -> bool:

@@ -32,6 +32,7 @@ from app.generation.prompts import (
 from app.generation.release import Release
 from app.generation.screen import Screen, visible
 from vectorstore.errors import ModelError
+from vectorstore.language import language_of
 from vectorstore.lexical import content_terms
 from vectorstore.types import Encoder, Passage
 
@@ -111,6 +112,7 @@ class ChatWriter:
             numbering,
             first=first,
             strict=self._strict,
+            language=language_of(task.question),
         )
         stream = CitationStream(prompt.passages)
         found = _Found(task.question, screen)

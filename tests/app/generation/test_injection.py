@@ -229,6 +229,14 @@ def test_a_false_language_switches_no_check_off(
     assert [each.support for each in answer.sentences] == ["unsupported", "supported"]
 
 
+def test_another_language_switches_no_check_off(ask: Ask, server: ModelServer) -> None:
+    """Where question and passages are English, a sentence in German is not cited."""
+    said = "Die Hafenbrücke wurde an Oskar Klein verkauft, der sie abreißen ließ."
+    server.play(citing((said, HARBOUR), (f"{OPENED}.", HARBOUR)))
+    answer = ask(QUESTION)
+    assert [each.support for each in answer.sentences] == ["unsupported", "supported"]
+
+
 @pytest.mark.parametrize("kind", HIDDEN)
 def test_what_no_reader_sees_is_not_taken_in(kind: str) -> None:
     """Comments, hidden elements, tooltips and meta tags of a page are no part of its article."""
