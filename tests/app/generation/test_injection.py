@@ -125,7 +125,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         publications.append(hostile(store, collection, *order))
     store.publish(publications)
     with ModelServer() as server:
-        engine = engine_of(store, HashEncoder(), server, threshold=0.0, llm_max_tokens=4000)
+        patience = {"llm_first_token": 60.0, "llm_seconds": 120.0, "llm_max_tokens": 4000}
+        engine = engine_of(store, HashEncoder(), server, threshold=0.0, **patience)
         names = {each.name: each.id for each in store.catalogue.collections()}
         yield Bench(store, engine, server, names)
     store.close()
