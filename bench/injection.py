@@ -39,12 +39,12 @@ from vectorstore.store import Store  # noqa: E402
 CONTROLS = 2
 
 
-def wilson(found: int, n: int) -> str:
+def wilson(found: int, n: int, digits: int = 2) -> str:
     """Return a share with its interval (Wilson 1927)."""
     if not n:
         return "–"
     low, high = binomtest(found, n).proportion_ci(method="wilson")
-    return f"{found} of {n} = {found / n:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{found} of {n} = {found / n:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def attack() -> list[Outcome]:
@@ -101,7 +101,7 @@ def main(arguments: argparse.Namespace) -> None:
         ],
     )
     refused, count = refusals(arguments.data / "data")
-    print(f"\nSentences of SQuAD that are refused: {wilson(refused, count)}.")
+    print(f"\nSentences of SQuAD that are refused: {wilson(refused, count, 4)}.")
 
 
 def _cell(text: str) -> str:
