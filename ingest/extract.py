@@ -19,7 +19,11 @@ from vectorstore.errors import ArticleFormatError
 
 MAX_BYTES = 20_000_000  # of one article as it is read
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2060\ufeff\ud800-\udfff]")
+# What nobody sees: control characters, overrides of direction, tags, other variation selectors.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u202a-\u202e\u2060-\u2069\ufeff"
+    r"\ud800-\udfff\ufe00-\ufe0d\U000e0000-\U000e01ef]"
+)
 _SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.DOTALL | re.IGNORECASE)
 _HIDDEN_TAG = re.compile(r"<(?P<end>/?)(?:script|style)\b", re.IGNORECASE)
 # What a browser shows on a line of its own, or after one.

@@ -27,6 +27,10 @@ from app.links import citation_link
 MARK = re.compile(rf" \[\d+\]|{re.escape(doubt_text('unsupported'))}")
 
 
+# Clients show the text as Markdown: what would be a link, an image or HTML there is none here.
+_MARKUP = re.compile(r"!?\[[^\]\n]*\][(\[:]|<[a-z/!?][^>\n]*>", re.IGNORECASE)
+
+
 class Part(BaseModel):
     """A part of a message; only those of type `text` can be read here."""
 
@@ -107,6 +111,11 @@ class Asked(BaseModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
+def _as_text(text: str) -> str:
+    """Return a sentence with the signs escaped that would make links or markup of its words."""
+    return _MARKUP.sub(lambda found: re.sub(r"[!\[\]<]", r"\\\g<0>", found.group()), text)
+
+
 class Completion:
     """A reply that grows with the frames of an answer.
 
@@ -130,7 +139,7 @@ class Completion:
         if name == "sentence":
             if self._period and not self.text:
                 self.text = f"Only articles {self._period}:"
-            begun = BEGINNINGS[data.get("begins", "")] + data["text"]
+            begun = BEGINNINGS[data.get("begins", "")] + _as_text(data["text"])
             self.text += begun if self.text else begun.lstrip("\n ")
             for citation in data["citations"]:
                 self._mark(citation)
@@ -138,7 +147,7 @@ class Completion:
         elif name == "done" and data["outcome"] == "not_found":
             self.text += f"The articles {self._period} do not say." if self._period else NOT_FOUND
         elif name == "done" and data["unanswered"]:
-            self.text += f" {lacking(data['unanswered'])}"
+            self.text += f" {_as_text(lacking(data['unanswered']))}"
         return self.text[before:]
 
     def _mark(self, citation: Json) -> None:

@@ -20,6 +20,8 @@ from vectorstore.types import Passage
 VERSION = "1"  # of the texts below; kept with every answer
 NO_ANSWER = "NOT IN THE PASSAGES"
 MISSING = "MISSING:"
+MISSES = 100  # keys that were drawn in vain before longer ones are
+LONGEST = 300  # characters of a title, or of the authors' names
 SHARE = 4  # the talk before may take this part of the budget: one in SHARE
 
 Count = Callable[[Sequence[str]], list[int]]
@@ -63,16 +65,21 @@ _SPOKEN = {
     "it": "Italian", "ja": "Japanese", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese",
     "ru": "Russian", "tr": "Turkish", "zh": "Chinese",
 }  # fmt: skip
+_LETTERS = "bcdfghjkmnpqrstvwxz"  # no vowels, so that keys are no words
 _BLANKS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent, the passages under the keys they were given, and how many had no room."""
+    """What is sent, the passages under the keys they were given, and how many had no room.
+
+    `hidden` are the words drawn for this prompt: its fence and all its keys.
+    """
 
     messages: tuple[Message, ...]
     passages: Mapping[str, Passage]
     dropped: int
+    hidden: tuple[str, ...]
 
 
 def draw(letters: str) -> str:
@@ -111,9 +118,9 @@ def answer_prompt(
         count: Counts them.
         draw: Draws keys and fences.
     """
-    texts = [each.chunk.text for each in passages]
-    fence = _fence(draw, [question, *texts, *(e.question + e.answer for e in history)])
-    keys = _keys(len(passages), draw, [*texts, question])
+    texts = [question, *_texts(passages), *_said(history)]
+    fence = _fence(draw, texts)
+    keys = _keys(len(passages), draw, texts)
     system = ANSWER.format(example=keys[0] if keys else "k1", language=language)
     shown = [_passage(key, each, fence) for key, each in zip(keys, passages, strict=True)]
     talk = _talk(history, fence, budget // SHARE, count)
@@ -131,6 +138,7 @@ def answer_prompt(
         (Message("system", system), Message("user", told)),
         dict(zip(keys[:kept], passages, strict=False)),
         len(passages) - kept,
+        (fence, *keys),
     )
 
 
@@ -138,7 +146,7 @@ def rewrite_prompt(
     question: str, history: Sequence[Exchange], budget: int, count: Count, draw: Draw = draw
 ) -> tuple[Message, ...]:
     """Return the prompt for a question that can be asked alone; `budget` is of the talk."""
-    fence = _fence(draw, [question, *(e.question + e.answer for e in history)])
+    fence = _fence(draw, [question, *_said(history)])
     talk = _talk(history, fence, budget, count)
     told = f"{talk}\n\nThe last question:\n{_fenced('question', fence, question)}"
     return Message("system", REWRITE), Message("user", told)
@@ -148,7 +156,7 @@ def suggest_prompt(
     passages: Sequence[Passage], question: str, language: str, draw: Draw = draw
 ) -> tuple[Message, ...]:
     """Return the prompt for questions to ask next; `question` is what was asked, or ""."""
-    fence = _fence(draw, [question, *(each.chunk.text for each in passages)])
+    fence = _fence(draw, [question, *_texts(passages)])
     shown = [_passage(str(n), each, fence) for n, each in enumerate(passages, start=1)]
     if question:
         shown.append(f"Asked already:\n{_fenced('question', fence, question)}")
@@ -156,6 +164,17 @@ def suggest_prompt(
 
 
 # -- fences and keys ---------------------------------------------------------------------
+
+
+def _texts(passages: Sequence[Passage]) -> list[str]:
+    """Return all that passages bring into a prompt."""
+    heads = [each.article for each in passages]
+    about = [" ".join([head.title, *head.authors]) for head in heads]
+    return [*(each.chunk.text for each in passages), *about]
+
+
+def _said(history: Sequence[Exchange]) -> list[str]:
+    return [f"{each.question} {each.answer}" for each in history]
 
 
 def _fence(draw: Draw, texts: Sequence[str]) -> str:
@@ -167,20 +186,29 @@ def _fence(draw: Draw, texts: Sequence[str]) -> str:
 
 
 def _keys(count: int, draw: Draw, texts: Sequence[str]) -> list[str]:
-    """Return different keys, a letter and two figures each, that stand in none of the texts."""
+    """Return different keys, a letter and figures each, that stand in none of the texts.
+
+    Two figures, unless the texts hold so many of these keys that others are hard to find.
+    """
+    taken = "\n".join(texts).casefold()
     keys: dict[str, None] = {}
+    figures, missed = 2, 0
     while len(keys) < count:
-        key = draw("bcdfghjkmnpqrstvwxz") + draw(string.digits) + draw(string.digits)
-        if not any(key in text.casefold() for text in texts):
+        key = draw(_LETTERS) + "".join(draw(string.digits) for _ in range(figures))
+        if key not in taken and key not in keys:
             keys[key] = None
+            continue
+        missed += 1
+        if missed % MISSES == 0:
+            figures += 1
     return list(keys)
 
 
 def _passage(key: str, passage: Passage, fence: str) -> str:
     head = passage.article
-    about = [f"key: {key}", f"title: {_line(head.title)}"]
+    about = [f"key: {key}", f"title: {_line(head.title)[:LONGEST]}"]
     if head.authors:
-        about.append(f"author: {_line(', '.join(head.authors))}")
+        about.append(f"author: {_line(', '.join(head.authors))[:LONGEST]}")
     if head.published:
         about.append(f"date: {head.published.isoformat()}")
     return _fenced("passage", fence, "\n".join([*about, "text:", passage.chunk.text]))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from app.answering.answer import AnswerSentence, Begins, Citation, SentenceReleased
 from app.answering.citations import Numbering, sentence_text
 from app.answering.evidence import Evidence
 from app.answering.verify import Checked, Verdict, Verifier
 from app.generation.marks import Draft
-from app.generation.screen import Screen
+from app.generation.screen import Screen, visible
+from vectorstore.language import ENGLISH, language_of
 from vectorstore.lexical import content_terms
 from vectorstore.types import Passage, Sentence
 
 TRIED = 3  # passages that are tried where what is cited does not bear a sentence out
+LEAST = 2  # words of a sentence that is borne out by a passage which it does not cite
 SHARED = 0.25  # of a sentence's words that a cited passage or a further quote has to add
+TOLD = 1 / 3  # of a sentence's words that have to be in the text of what it cites
 BORNE_OUT: tuple[Checked, ...] = ("verbatim", "supported")
 _EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _SAYS = re.compile(r"\w")
@@ -31,6 +35,7 @@ class Release:
         numbering: Numbers the citations of the whole answer.
         first: The index of the first sentence.
         strict: Leave out what is not borne out, instead of marking it.
+        language: Of the question.
 
     Attributes:
         unsupported: Sentences that were marked or left out.
@@ -46,6 +51,7 @@ class Release:
         *,
         first: int = 0,
         strict: bool = False,
+        language: str = ENGLISH,
     ) -> None:
         self.unsupported = self.borne_out = 0
         self.index = first
@@ -54,17 +60,19 @@ class Release:
         self._screen = screen
         self._numbering = numbering
         self._strict = strict
+        self._language = language
 
     def sentence(self, draft: Draft) -> SentenceReleased | None:
         """Return a draft as a sentence of the answer, None if it may not be shown."""
-        text = _EMPHASIS.sub(r"\2", draft.text).strip()
+        text = " ".join(visible(_EMPHASIS.sub(r"\2", draft.text)).split())
         if not _SAYS.search(text):
             return None
         cited = [self._passages[key] for key in draft.keys]
         verdict, bearing = self._support(text, cited)
-        texts = [each.chunk.text for each in bearing or cited]
-        refused = verdict.support != "verbatim" and self._screen.refuses(text, texts)
         is_doubtful = verdict.support == "unsupported"
+        # what shows without a citation has no passage whose address it could tell
+        texts = [] if is_doubtful else [each.chunk.text for each in bearing]
+        refused = verdict.support != "verbatim" and self._screen.refuses(text, texts)
         if refused or is_doubtful:
             self.unsupported += 1
         if refused or (is_doubtful and (self._strict or not draft.whole)):
@@ -106,14 +114,38 @@ class Release:
         return verdict, list(cited)
 
     def _check(self, text: str, passages: Sequence[Passage]) -> Verdict:
-        return self._verifier.check(text, [Evidence.of(each) for each in passages])
+        evidence = [Evidence.of(each) for each in passages]
+        verdict = self._verifier.check(text, evidence)
+        if verdict.support == "unchecked" and _are_english(each.chunk.text for each in passages):
+            if _are_english([text]):  # an article says of itself in which language it is
+                evidence = [replace(each, language=ENGLISH) for each in evidence]
+                verdict = self._verifier.check(text, evidence)
+            elif self._language == ENGLISH:
+                return Verdict("unsupported", "neither asked nor told in this language", 0.0)
+        if verdict.support == "supported" and _only_titles(text, passages):
+            return Verdict("unsupported", "the passage says little of this", verdict.score)
+        return verdict
 
     def _likely(self, text: str, cited: Sequence[Passage]) -> list[Passage]:
-        """Return the passages not cited that share most with a sentence, best first."""
+        """Return the passages not cited that share most with a sentence, best first.
+
+        One word alone stands in many passages, and in orders to write it: none.
+        """
+        if len(content_terms(text)) < LEAST:
+            return []
         others = [each for each in self._passages.values() if each not in cited]
         shares = [(_share(text, each.chunk.text), each) for each in others]
         likely = sorted((pair for pair in shares if pair[0] >= 0.5), key=lambda pair: -pair[0])
         return [each for _, each in likely[:TRIED]]
+
+
+def _are_english(texts: Iterable[str]) -> bool:
+    return all(language_of(text) == ENGLISH for text in texts)
+
+
+def _only_titles(text: str, passages: Sequence[Passage]) -> bool:
+    """Whether so little of a sentence is in the passages that it rests on their titles."""
+    return _share(text, " ".join(each.chunk.text for each in passages)) < TOLD
 
 
 def _begins(draft: Draft) -> Begins:

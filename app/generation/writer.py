@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from app.answering.answer import Degraded, Event, Generation, Waiting
+from app.answering.answer import Degraded, Event, Generation, SentenceReleased, Waiting
 from app.answering.citations import Numbering
 from app.answering.conversation import Exchange
 from app.answering.support import Idf
@@ -21,6 +21,7 @@ from app.generation.model import ChatModel, Usage
 from app.generation.prompts import (
     MISSING,
     NO_ANSWER,
+    REWRITE,
     VERSION,
     Prompt,
     answer_prompt,
@@ -29,7 +30,7 @@ from app.generation.prompts import (
     suggest_prompt,
 )
 from app.generation.release import Release
-from app.generation.screen import Screen
+from app.generation.screen import Screen, visible
 from vectorstore.errors import ModelError
 from vectorstore.language import language_of
 from vectorstore.lexical import content_terms
@@ -44,8 +45,12 @@ _SIGN = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s*")
 TALK = 800  # tokens of the talk that a question is made to stand alone with
 REWRITTEN = 120  # tokens of a question
 REWRITE_SECONDS = 8.0
+LONGEST_QUESTION = 600  # characters of a rewritten one
 OWN = 0.6  # share of a rewritten question's words that come from the talk
-SHOWN_MISSING = 0.5  # of the words of a part without an answer that the question has
+ASKED = 0.75  # of the words of a part without an answer that the question has
+LONGER = 40  # characters that such a part may have more than the question
+MOST_MISSING = 3  # such parts
+KEPT = 0.5  # share of a question's words that are kept when it is rewritten
 
 
 class ChatWriter:
@@ -99,7 +104,7 @@ class ChatWriter:
     def _read(
         self, task: Task, prompt: Prompt, numbering: Numbering, first: int
     ) -> Generator[Event, None, Written]:
-        screen = Screen(prompt.messages[0].text)
+        screen = Screen(prompt.messages[0].text, prompt.hidden)
         release = Release(
             prompt.passages,
             Verifier(self._encoder(), self._idf),
@@ -107,9 +112,10 @@ class ChatWriter:
             numbering,
             first=first,
             strict=self._strict,
+            language=language_of(task.question),
         )
         stream = CitationStream(prompt.passages)
-        found = _Found()
+        found = _Found(task.question, screen)
         failed = ""
         reply = self.model.stream(prompt.messages)
         try:
@@ -117,12 +123,12 @@ class ChatWriter:
                 if piece is None:
                     yield Waiting()
                     continue
-                yield from _told(stream.feed(piece), release, found, task.question)
+                yield from _told(stream.feed(piece), release, found)
         except ModelError as exc:
             failed = exc.reason
         finally:
             reply.close()
-        yield from _told(stream.close(), release, found, task.question)
+        yield from _told(stream.close(), release, found)
         if not failed and reply.cut:
             yield Degraded("chat model: its reply was cut off, it had become too long")
         return Written(
@@ -130,7 +136,7 @@ class ChatWriter:
             failed or _useless(release, found),
             refused=found.refused and not release.borne_out and not failed,
             missing=tuple(found.missing),
-            next=release.index,
+            next=release.index - len(found.held),
         )
 
     def _generation(
@@ -163,9 +169,8 @@ class ChatWriter:
         """
         messages = rewrite_prompt(question, history, TALK, self._encoder().count_tokens)
         text, usage = self.model.complete(messages, max_tokens=REWRITTEN, seconds=REWRITE_SECONDS)
-        asked = text.strip().strip('"“”«»').strip()
-        talk = " ".join([question, *(e.question + " " + e.answer for e in history)])
-        if not asked or "\n" in asked or _share(asked, talk) < OWN or "://" in asked:
+        asked = visible(text).strip().strip('"“”«»').strip()
+        if not _stands_for(asked, question, history):
             said = "it did not make the question stand alone"
             raise failure(self.model.name, "malformed", said)
         return asked, self._generation(usage)
@@ -188,41 +193,73 @@ class ChatWriter:
             logger.warning("no questions were proposed: %s", exc.reason)
             return []
         screen = Screen(messages[0].text)
-        lines = (_SIGN.sub("", line).strip().strip('"“”') for line in text.splitlines())
+        lines = (_SIGN.sub("", line).strip().strip('"“”') for line in visible(text).splitlines())
         asked = [line for line in lines if line.endswith(("?", "？", "؟")) and len(line) <= LONGEST]
         return [line for line in asked if screen.refuses(line, ()) is None]
 
 
+def _stands_for(asked: str, question: str, history: Sequence[Exchange]) -> bool:
+    """Whether a rewritten question reads like the question, in the words of the talk."""
+    talk = " ".join([question, *(e.question + " " + e.answer for e in history)])
+    return (
+        bool(asked)
+        and "\n" not in asked
+        and len(asked) <= LONGEST_QUESTION
+        and _share(asked, talk) >= OWN
+        and _share(question, asked) >= KEPT
+        and not Screen(REWRITE).refuses(asked, [question])
+    )
+
+
 @dataclass(slots=True)
 class _Found:
-    """What a reply says of what the passages do not answer."""
+    """What a reply has brought so far beside sentences that are borne out.
 
+    `missing` are the parts of the question that it says the passages do not answer. `held` are
+    sentences without support that came before any with it: a reply that has none shows nothing.
+    """
+
+    question: str
+    screen: Screen
     refused: bool = False
     missing: list[str] = field(default_factory=list)
+    held: list[SentenceReleased] = field(default_factory=list)
 
-    def takes(self, draft: Draft, question: str) -> bool:
+    def takes(self, draft: Draft) -> bool:
         """Take a draft that tells what has no answer; whether it was one."""
-        text = draft.text.strip(" \t\n*_.\"'")
+        text = " ".join(visible(draft.text).split()).strip(" *_.\"'")
         if text.casefold().startswith(NO_ANSWER.casefold()):
             self.refused = True
             return True
         if text.startswith(MISSING):
-            part = text.removeprefix(MISSING).strip()
-            if part and _share(part, question) >= SHOWN_MISSING:
+            part = text.removeprefix(MISSING).strip(" *_")
+            if self._is_asked(part) and part not in self.missing:
                 self.missing.append(part)
             return True
         return False
 
+    def _is_asked(self, part: str) -> bool:
+        """Whether a part is of the question, in its words."""
+        return (
+            bool(part)
+            and len(self.missing) < MOST_MISSING
+            and len(part) <= len(self.question) + LONGER
+            and _share(part, self.question) >= ASKED
+            and not self.screen.refuses(part, [self.question])
+        )
 
-def _told(
-    drafts: Sequence[Draft], release: Release, found: _Found, question: str
-) -> Generator[Event, None, None]:
+
+def _told(drafts: Sequence[Draft], release: Release, found: _Found) -> Generator[Event, None, None]:
     for draft in drafts:
-        if found.takes(draft, question):
+        if found.takes(draft):
             continue
         released = release.sentence(draft)
-        if released is not None:
-            yield released
+        if released is None:
+            continue
+        found.held.append(released)
+        if release.borne_out:
+            yield from found.held
+            found.held.clear()
 
 
 def _useless(release: Release, found: _Found) -> str:

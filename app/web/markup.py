@@ -30,7 +30,8 @@ from vectorstore.types import ArticleHead, Filter
 
 UNDERSTOOD = "Understood as:"
 ITEM_ENDS = "</li></ul>"
-_SENTENCES = re.compile(r'<(p|span) class="cw-sentence[\w -]*">(.*?)</\1>', re.DOTALL)
+# Those with doubts have one more class: the talk goes on without them.
+_SENTENCES = re.compile(r'<(p|span) class="cw-sentence">(.*?)</\1>', re.DOTALL)
 _MARKED = re.compile(r"<mark>(.*?)</mark>", re.DOTALL)
 _CITED = re.compile(r'href="#cite/([^/"]+)/')
 _CHIPS = re.compile(r'<(a|strong|small) class="cw-.*?</\1>', re.DOTALL)  # and doubts

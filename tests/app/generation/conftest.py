@@ -48,7 +48,7 @@ def articles(store: Store) -> Store:
 
 def engine_of(store: Store, encoder: HashEncoder, server: ModelServer, **llm: Any) -> Engine:  # noqa: ANN401 (settings)
     """Return an engine whose answers the server's scripts write."""
-    options = {"llm_first_token": 1.0, "llm_seconds": 5.0, "llm_retries": 0, **llm}
+    options = {"llm_first_token": 20.0, "llm_seconds": 40.0, "llm_retries": 0, **llm}
     settings = Settings(llm="openai:scripted", llm_base_url=server.url, **options)
     retriever = Retriever(store, encoder)
     writer = ChatWriter(
