@@ -38,7 +38,8 @@ from corpora import (
 
 from app.answering.engine import TOP_K
 from vectorstore.lexical import BACKGROUND, analyze, content_terms
-from vectorstore.retriever import ALPHA, Retrieved, Retriever, coverage, fuse
+from vectorstore.rerank import Reranker
+from vectorstore.retriever import ALPHA, HEAD, Retrieved, Retriever, coverage, fuse
 from vectorstore.rows import Located
 from vectorstore.store import Store
 from vectorstore.types import Passage, Signals, Vector, embedding_context
@@ -150,12 +151,17 @@ class SmallSet:
         idf = {t: math.log(1 + (size + BACKGROUND - n + 0.5) / (n + 0.5)) for t, n in held.items()}
         bm25 = self._bm25(terms, held)
         cosines = dict(enumerate((self._vectors @ vector).tolist()))
-        scores = fuse(cosines, bm25, ALPHA)
+        fused = fuse(cosines, bm25, ALPHA)
+        reranker = Reranker(query, vector, idf)
+        head = sorted(fused, key=lambda n: (-fused[n], n))[:HEAD]
+        scores = {n: reranker.score(self._located[n], bm25.get(n, 0.0)) for n in head}
         passages = []
-        for number in sorted(scores, key=lambda n: (-scores[n], n))[:TOP_K]:
+        for number in sorted(head, key=lambda n: -scores[n])[:TOP_K]:
             hit = self._located[number]
             text = embedding_context(hit.article) + hit.chunk.text
-            told = Signals(cosines[number], bm25.get(number, 0.0), coverage(idf, text))
+            told = Signals(
+                cosines[number], bm25.get(number, 0.0), coverage(idf, text), fused[number]
+            )
             passages.append(
                 Passage(
                     hit.chunk, hit.article, scores[number], len(passages) + 1, told,
