@@ -38,9 +38,9 @@ from corpora import (
 
 from app.answering.engine import TOP_K
 from vectorstore.lexical import BACKGROUND, analyze, content_terms
-from vectorstore.rerank import Reranker
-from vectorstore.retriever import ALPHA, HEAD, Retrieved, Retriever, coverage, fuse
+from vectorstore.retriever import ALPHA, SCORED, Retrieved, Retriever, coverage, fuse
 from vectorstore.rows import Located
+from vectorstore.scoring import Scorer
 from vectorstore.store import Store
 from vectorstore.types import Passage, Signals, Vector, embedding_context
 
@@ -152,9 +152,9 @@ class SmallSet:
         bm25 = self._bm25(terms, held)
         cosines = dict(enumerate((self._vectors @ vector).tolist()))
         fused = fuse(cosines, bm25, ALPHA)
-        reranker = Reranker(query, vector, idf)
-        head = sorted(fused, key=lambda n: (-fused[n], n))[:HEAD]
-        scores = {n: reranker.score(self._located[n], bm25.get(n, 0.0)) for n in head}
+        scorer = Scorer(query, vector, idf)
+        head = sorted(fused, key=lambda n: (-fused[n], n))[:SCORED]
+        scores = {n: scorer.score(self._located[n], bm25.get(n, 0.0)) for n in head}
         passages = []
         for number in sorted(head, key=lambda n: -scores[n])[:TOP_K]:
             hit = self._located[number]

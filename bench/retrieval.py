@@ -30,9 +30,9 @@ from app.evaluation.ranking import measure_ranking
 from app.evaluation.sets import Question as Judged
 from app.evaluation.stores import CachedQueries
 from vectorstore.lexical import STOP_WORDS, analyze, content_terms
-from vectorstore.rerank import FEATURES, PREFIX, SATURATED, WEIGHTS, Reranker
-from vectorstore.retriever import ALPHA, CANDIDATES, HEAD, coverage, fuse
+from vectorstore.retriever import ALPHA, CANDIDATES, SCORED, coverage, fuse
 from vectorstore.rows import Located
+from vectorstore.scoring import FEATURES, PREFIX, SATURATED, WEIGHTS, Scorer
 from vectorstore.store import Store
 from vectorstore.types import Filter, embedding_context
 
@@ -81,7 +81,7 @@ class Hits:
         missing = [number for number in self.bm25 if number not in self.cosines]
         self.cosines |= indexed.exact.cosines(missing, vector)
         self.idf = indexed.lexical.idf(content_terms(text))
-        self._reranker = Reranker(text, vector, self.idf)
+        self._scorer = Scorer(text, vector, self.idf)
         self._known: dict[int, tuple[float, ...]] = {}
         self._vector = vector
 
@@ -120,7 +120,7 @@ class Hits:
             held = set(begun.split())
             by_family = sum(w for family, w in families.items() if family in held)
             self._known[number] = (
-                *self._reranker.features(hit, 0.0)[1:],
+                *self._scorer.features(hit, 0.0)[1:],
                 coverage(self.idf, context + hit.chunk.text),
                 by_family / (sum(self.idf.values()) or 1.0),
                 coverage(self.idf, context),
@@ -145,7 +145,7 @@ def best(scores: Scores) -> list[int]:
 class Weighing:
     """A reranking stage: some of FEATURES and TRIED, weighted, over a head of some size."""
 
-    def __init__(self, names: Sequence[str], weights: Sequence[float], head: int = HEAD) -> None:
+    def __init__(self, names: Sequence[str], weights: Sequence[float], head: int = SCORED) -> None:
         self.columns = [(*FEATURES, *TRIED).index(name) for name in names]
         self.weights = np.array(weights)
         self.head = head
@@ -158,7 +158,7 @@ class Weighing:
         return [head[at] for at in np.argsort(-scores, kind="stable")] + tail
 
 
-def fit(names: Sequence[str], sets: Sequence[Sequence[Hits]], head: int = HEAD) -> Weighing:
+def fit(names: Sequence[str], sets: Sequence[Sequence[Hits]], head: int = SCORED) -> Weighing:
     """Return the weights that make the relevant passages of the head most probable.
 
     Softmax over the head (Cao et al. 2007, Learning to rank: from pairwise to listwise approach).
@@ -290,7 +290,7 @@ class Ablations:
     def weights(self) -> None:
         """Print the fitted weights, of all and of each set alone."""
         print("\n## Weights")
-        table = [[f"shipped, head {HEAD}", *(f"{weight:.3f}" for weight in WEIGHTS)]]
+        table = [[f"shipped, head {SCORED}", *(f"{weight:.3f}" for weight in WEIGHTS)]]
         groups = {"fitted on both": self.taught} | {
             f"fitted on {indexed.name} alone": [taught]
             for indexed, taught in zip(self.sets, self.taught, strict=True)
@@ -319,7 +319,7 @@ class Ablations:
         """Print the reranking stage with one number less, one more, other heads."""
         whole = fit(FEATURES, self.taught)
         orders: dict[str, Orders] = {
-            f"shipped weights, head {HEAD}": self.shipped.order,
+            f"shipped weights, head {SCORED}": self.shipped.order,
             "weights fitted here": whole.order,
             "not reranked": lambda h: best(h.fused()),
         }

@@ -1,4 +1,4 @@
-"""Hybrid retrieval: dense and lexical hits, fused, filtered, reranked, without copies.
+"""Hybrid retrieval: dense and lexical hits, fused, filtered, scored, without copies.
 
 Scores are fused by a convex combination: alpha times the cosine, min-max normalised over the
 query's candidates, plus (1 - alpha) times BM25 divided by its maximum (Bruch et al. 2022,
@@ -18,14 +18,14 @@ from vectorstore.batcher import QueryBatcher
 from vectorstore.copies import Outline, is_copy, outline
 from vectorstore.errors import QuestionError
 from vectorstore.lexical import analyze, content_terms
-from vectorstore.rerank import Reranker
 from vectorstore.rows import Located
+from vectorstore.scoring import Scorer
 from vectorstore.store import Store
 from vectorstore.types import Encoder, Filter, Passage, Signals, Vector, embedding_context
 
 ALPHA = 0.5  # bench/quality.py --grid prints what other values give
 CANDIDATES = 100  # from each index
-HEAD = 20  # fused hits that are reranked, more where more are asked for
+SCORED = 20  # of the fused hits, more where more are asked for
 PER_ARTICLE = 4  # passages of one article in one result list
 MAX_QUERY = 2_000  # characters; what is longer is not a question
 
@@ -133,9 +133,9 @@ class Retriever:
         cosines |= exact.cosines([number for number in seen if number not in cosines], vector)
         scores = fuse(cosines, bm25, self._alpha)
         idf = self._store.lexical.idf(content_terms(query))
-        reranker = Reranker(query, vector, idf)
+        scorer = Scorer(query, vector, idf)
         passages: list[Passage] = []
-        for score, hit in self._best(scores, bm25, reranker, top_k):
+        for score, hit in self._best(scores, bm25, scorer, top_k):
             passages.append(
                 Passage(
                     chunk=hit.chunk,
@@ -163,19 +163,19 @@ class Retriever:
         self,
         fused: Mapping[int, float],
         bm25: Mapping[int, float],
-        reranker: Reranker,
+        scorer: Scorer,
         top_k: int,
     ) -> list[tuple[float, Located]]:
-        """Rerank the head, further down until copies and crowding articles leave `top_k`."""
+        """Score the head, further down until copies and crowding articles leave `top_k`."""
         ranked = sorted(fused, key=lambda number: (-fused[number], number))
-        size = max(HEAD, top_k + 2)
+        size = max(SCORED, top_k + 2)
         scored: list[tuple[float, Located]] = []
         picked: list[tuple[float, Located]] = []
         for start in range(0, len(ranked), size):
             group = ranked[start : start + size]
             found = self._store.catalogue.locate(group)
             hits = [found[number] for number in group if number in found]
-            scored += [(reranker.score(hit, bm25.get(hit.number, 0.0)), hit) for hit in hits]
+            scored += [(scorer.score(hit, bm25.get(hit.number, 0.0)), hit) for hit in hits]
             scored.sort(key=lambda each: -each[0])  # among equals the fused order stays
             picked = pick(scored, top_k)
             if len(picked) == top_k:

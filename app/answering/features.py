@@ -24,7 +24,7 @@ PREFIX = 5  # letters that two words share to be of one family: "invade", "invas
 PRONOUNS = frozenset("he she it they this that these those his her its their such".split())
 
 SENTENCE = (
-    "passage score",  # fused, as retrieval has it before reranking
+    "passage score",  # fused, by which retrieval picks what it scores
     "passage score below best",
     "1 / passage rank",
     "passage cosine",

@@ -26,7 +26,7 @@ FEATURES = (
     "phrases",  # the weight of the query's neighbouring words that are neighbours in a sentence
 )
 WEIGHTS = (0.14, 0.29, 0.44, 0.13)
-PREFIX = 5  # letters that two terms share to be of one family: "invade", "invasion"
+PREFIX = 5  # letters that two terms share to be of one family: "Canada", "Canadian"
 SATURATED = 2.2  # what BM25 gives a term at most, by its idf: k1 + 1
 FORM = 1.0  # the weight of a word without an idf of its own, in a pair: "in 1973"
 KEPT = 65_536  # words, about 15 MB; what is rare falls out
@@ -41,7 +41,7 @@ def _terms(text: str) -> list[str]:
     return list(chain.from_iterable(map(_terms_of, text.split())))
 
 
-class Reranker:
+class Scorer:
     """Scores passages for one query.
 
     Args:
