@@ -20,7 +20,15 @@ from typing import Any
 import bm25s
 import numpy as np
 from asked import fits, scifact_claims
-from corpora import Question, argument_parser, build, open_service, squad_questions, workplace
+from corpora import (
+    Corpus,
+    Question,
+    argument_parser,
+    build,
+    open_service,
+    squad_questions,
+    workplace,
+)
 from report import print_table
 from scipy.optimize import minimize
 
@@ -238,7 +246,8 @@ def lexical_hits(
         asked.append([t for t in terms if not stops or t.split()[0] not in STOPS] or terms)
     found, scores = index.retrieve(asked, k=CANDIDATES, show_progress=False, n_threads=1)
     return [
-        {numbers[at]: float(score) for at, score in zip(*pair, strict=True) if score > 0}
+        # bm25s leaves out the factor k1 + 1
+        {numbers[at]: SATURATED * float(s) for at, s in zip(*pair, strict=True) if s > 0}
         for pair in zip(found.tolist(), scores.tolist(), strict=True)
     ]
 
@@ -355,13 +364,17 @@ def _reciprocal(hits: Hits) -> Scores:
     return {int(name): score for name, score in reciprocal_ranks(*named).items()}
 
 
-def open_sets(data: Path, folder: Path) -> list[tuple[Indexed, CachedQueries]]:
+def open_sets(data: Path, folder: Path, every: int) -> list[tuple[Indexed, CachedQueries]]:
     """Return SQuAD and SciFact with their questions' vectors."""
-    squad = [(question, fits(question.title)) for question in squad_questions(data)]
+    squad = [(question, fits(question.title)) for question in squad_questions(data)[::every]]
     scifact = [(claim.question, claim.fit) for claim in scifact_claims(data)]
     found = []
-    for name, questions in (("squad", squad), ("scifact", scifact)):
-        service = open_service(build(name, data, folder), threads=os.cpu_count() or 1)  # type: ignore[arg-type]
+    asked: list[tuple[Corpus, list[tuple[Question, bool]]]] = [
+        ("squad", squad),
+        ("scifact", scifact),
+    ]
+    for name, questions in asked:
+        service = open_service(build(name, data, folder), threads=os.cpu_count() or 1)
         queries = CachedQueries(service.encoder)
         queries.prepare([q.text for q, _ in questions], folder / f"{name}-queries.npz")
         found.append((Indexed(name, service.store, questions), queries))
@@ -370,9 +383,13 @@ def open_sets(data: Path, folder: Path) -> list[tuple[Indexed, CachedQueries]]:
 
 def main() -> None:
     """Print every table."""
-    options = argument_parser(__doc__).parse_args()
+    parser = argument_parser(__doc__)
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="take every Nth SQuAD question only"
+    )
+    options = parser.parse_args()
     with workplace(options.keep) as folder:
-        ablations = Ablations(open_sets(options.data, folder))
+        ablations = Ablations(open_sets(options.data, folder, options.every))
         ablations.weights()
         ablations.fusion()
         ablations.stage()

@@ -23,7 +23,10 @@ from vectorstore.scoring import Scorer
 from vectorstore.store import Store
 from vectorstore.types import Encoder, Filter, Passage, Signals, Vector, embedding_context
 
-ALPHA = 0.5  # bench/quality.py --grid prints what other values give
+# Chosen by bench/retrieval.py (results/2026-11-27-retrieval.md): of the alphas, .3 and .4 lose R@5,
+# .7 loses R@1, .6 is no different; a head of 10 loses R@5, of 30 gains .002 for half as much time
+# again; by bench/passages.py: one passage an article loses evidence, 2 to 4 are no different.
+ALPHA = 0.5
 CANDIDATES = 100  # from each index
 SCORED = 20  # of the fused hits, more where more are asked for
 PER_ARTICLE = 4  # passages of one article in one result list

@@ -25,7 +25,7 @@ FEATURES = (
     "said",  # the mean of cosine and coverage by families, with the title, of the best sentence
     "phrases",  # the weight of the query's neighbouring words that are neighbours in a sentence
 )
-WEIGHTS = (0.16, 0.35, 0.40, 0.09)
+WEIGHTS = (0.13, 0.34, 0.44, 0.09)
 PREFIX = 5  # letters that two terms share to be of one family: "Canada", "Canadian"
 SATURATED = 2.2  # what BM25 gives a term at most, by its idf: k1 + 1
 FORM = 1.0  # the weight of a word without an idf of its own, in a pair: "in 1973"
