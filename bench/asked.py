@@ -38,8 +38,9 @@ from corpora import (
 
 from app.answering.engine import TOP_K
 from vectorstore.lexical import BACKGROUND, analyze, content_terms
-from vectorstore.retriever import ALPHA, Retrieved, Retriever, coverage, fuse
+from vectorstore.retriever import ALPHA, SCORED, Retrieved, Retriever, coverage, fuse
 from vectorstore.rows import Located
+from vectorstore.scoring import Scorer
 from vectorstore.store import Store
 from vectorstore.types import Passage, Signals, Vector, embedding_context
 
@@ -150,12 +151,19 @@ class SmallSet:
         idf = {t: math.log(1 + (size + BACKGROUND - n + 0.5) / (n + 0.5)) for t, n in held.items()}
         bm25 = self._bm25(terms, held)
         cosines = dict(enumerate((self._vectors @ vector).tolist()))
-        scores = fuse(cosines, bm25, ALPHA)
+        fused = fuse(cosines, bm25, ALPHA)
+        scorer = Scorer(query, vector, idf)
+        head = sorted(fused, key=lambda n: (-fused[n], n))[:SCORED]
+        scores = {n: scorer.score(self._located[n], bm25.get(n, 0.0)) for n in head}
         passages = []
-        for number in sorted(scores, key=lambda n: (-scores[n], n))[:TOP_K]:
+        for number in sorted(head, key=lambda n: -scores[n])[:TOP_K]:
             hit = self._located[number]
-            covered = coverage(idf, self._terms[number])
-            told = Signals(cosines[number], bm25.get(number, 0.0), covered)
+            told = Signals(
+                cosines[number],
+                bm25.get(number, 0.0),
+                coverage(idf, self._terms[number]),
+                fused[number],
+            )
             passages.append(
                 Passage(
                     hit.chunk, hit.article, scores[number], len(passages) + 1, told,

@@ -67,7 +67,7 @@ NEWS_TODAY = date(2024, 1, 15)  # when MultiHop-RAG's articles were new
 COPIES = 400
 SEED = 6
 PREFIX = "What is the latest: "
-PASSAGE_LIFTS = tuple(Lift(reach, weight) for reach in (0.1, 0.25) for weight in (0.1, 0.25))
+PASSAGE_LIFTS = tuple(Lift(reach, weight) for reach in (0.065, 0.16) for weight in (0.065, 0.16))
 SENTENCE_LIFTS = tuple(
     Lift(reach, weight, held)
     for reach in (3.0, 4.5, 6.0)

@@ -168,23 +168,23 @@ def parallel(work: Callable[[Case], Any], found: Sequence[Case]) -> list[Any]:
 
 
 def rescored(found: Retrieved) -> Retrieved:
-    """Return what is found once an article is gone, scored as if it had never been there.
+    """Return what is found once an article is gone, fused as if it had never been there.
 
-    Scores are normalised over what a query finds: the best cosine and BM25 of those left take the
-    place of the best of all, else the gap where the article was would give it away. The lowest
-    cosine is not known; a line through the scores gives it.
+    Fused scores are normalised over what a query finds: the best cosine and BM25 of those left
+    take the place of the best of all, else the gap where the article was would give it away. The
+    lowest cosine is not known; a line through the scores gives it. Their order does not change.
     """
     cosines = np.array([passage.signals.cosine for passage in found.passages])
     bm25 = np.array([passage.signals.bm25 for passage in found.passages])
-    scores = np.array([passage.score for passage in found.passages])
+    scores = np.array([passage.signals.fused for passage in found.passages])
     columns = np.stack([cosines, np.ones_like(cosines), bm25], axis=1)
     (slope, start, _), *_ = np.linalg.lstsq(columns, scores, rcond=None)
     low = min(-start / slope, float(cosines.min())) if slope > 0 else float(cosines.min())
     width = max(float(cosines.max()) - low, 1e-6)
     new = ALPHA * (cosines - low) / width + (1 - ALPHA) * bm25 / (float(bm25.max()) or 1.0)
     ranked = tuple(
-        replace(found.passages[n], score=float(new[n]), rank=rank)
-        for rank, n in enumerate(np.argsort(-new, kind="stable").tolist(), start=1)
+        replace(passage, signals=replace(passage.signals, fused=float(fused)))
+        for passage, fused in zip(found.passages, new, strict=True)
     )
     return replace(found, passages=ranked)
 

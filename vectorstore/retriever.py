@@ -1,4 +1,4 @@
-"""Hybrid retrieval: dense and lexical hits, fused, filtered, without copies.
+"""Hybrid retrieval: dense and lexical hits, fused, filtered, scored, without copies.
 
 Scores are fused by a convex combination: alpha times the cosine, min-max normalised over the
 query's candidates, plus (1 - alpha) times BM25 divided by its maximum (Bruch et al. 2022,
@@ -21,11 +21,16 @@ from vectorstore.errors import QuestionError
 from vectorstore.language import ENGLISH, language_of
 from vectorstore.reranker import HEAD, Reranker
 from vectorstore.rows import Located
+from vectorstore.scoring import Scorer
 from vectorstore.store import Store
 from vectorstore.types import Encoder, Filter, Passage, Signals, Vector, embedding_context
 
-ALPHA = 0.5  # bench/quality.py --grid prints what other values give
+# Chosen by bench/retrieval.py (results/2026-11-27-retrieval.md): of the alphas, .3 and .4 lose R@5,
+# .7 loses R@1, .6 is no different; a head of 10 loses R@5, of 30 gains .002 for half as much time
+# again; by bench/passages.py: one passage an article loses evidence, 2 to 4 are no different.
+ALPHA = 0.5
 CANDIDATES = 100  # from each index
+SCORED = 20  # of the fused hits, more where more are asked for
 PER_ARTICLE = 4  # passages of one article in one result list
 MAX_QUERY = 2_000  # characters; what is longer is not a question
 
@@ -184,20 +189,22 @@ class Retriever:
         cosines |= exact.cosines([number for number in seen if number not in cosines], vector)
         scores = fuse(cosines, bm25, self._alpha)
         idf = self._store.lexical.weights(query, language)
+        scorer = Scorer(query, vector, idf, language)
         passages: list[Passage] = []
-        for hit in self._best(scores, top_k):
+        for score, hit in self._best(scores, bm25, scorer, top_k):
             text = embedding_context(hit.article) + hit.chunk.text
             held = terms_held(text, hit.article.language, query, language)
             passages.append(
                 Passage(
                     chunk=hit.chunk,
                     article=hit.article,
-                    score=scores[hit.number],
+                    score=score,
                     rank=len(passages) + 1,
                     signals=Signals(
                         cosine=max(-1.0, min(1.0, cosines[hit.number])),  # but for rounding
                         bm25=bm25.get(hit.number, 0.0),
                         coverage=coverage(idf, held),
+                        fused=scores[hit.number],
                     ),
                     sentence_vectors=hit.sentence_vectors,
                 )
@@ -211,16 +218,25 @@ class Retriever:
             language=language,
         )
 
-    def _best(self, scores: Mapping[int, float], top_k: int) -> list[Located]:
-        """Locate by falling score, until copies and crowding articles leave `top_k`."""
-        ranked = sorted(scores, key=lambda number: (-scores[number], number))
-        located: list[Located] = []
-        picked: list[Located] = []
-        for start in range(0, len(ranked), top_k + 2):
-            group = ranked[start : start + top_k + 2]
+    def _best(
+        self,
+        fused: Mapping[int, float],
+        bm25: Mapping[int, float],
+        scorer: Scorer,
+        top_k: int,
+    ) -> list[tuple[float, Located]]:
+        """Score the head, further down until copies and crowding articles leave `top_k`."""
+        ranked = sorted(fused, key=lambda number: (-fused[number], number))
+        size = max(SCORED, top_k + 2)
+        scored: list[tuple[float, Located]] = []
+        picked: list[tuple[float, Located]] = []
+        for start in range(0, len(ranked), size):
+            group = ranked[start : start + size]
             found = self._store.catalogue.locate(group)
-            located += [found[number] for number in group if number in found]
-            picked = pick(located, top_k)
+            hits = [found[number] for number in group if number in found]
+            scored += [(scorer.score(hit, bm25.get(hit.number, 0.0)), hit) for hit in hits]
+            scored.sort(key=lambda each: -each[0])  # among equals the fused order stays
+            picked = pick(scored, top_k)
             if len(picked) == top_k:
                 break
         return picked
@@ -258,12 +274,12 @@ def fuse(cosines: Mapping[int, float], bm25: Mapping[int, float], alpha: float) 
     }
 
 
-def pick(ranked: Sequence[Located], top_k: int) -> list[Located]:
+def pick(ranked: Sequence[tuple[float, Located]], top_k: int) -> list[tuple[float, Located]]:
     """Keep the best `top_k`, no copy of a better one and at most PER_ARTICLE of one article."""
-    picked: list[Located] = []
+    picked: list[tuple[float, Located]] = []
     outlines: list[Outline] = []
     taken: dict[str, int] = {}
-    for located in ranked:
+    for score, located in ranked:
         if taken.get(located.article.id, 0) >= PER_ARTICLE:
             continue
         found = outline(located.chunk.text)
@@ -271,7 +287,7 @@ def pick(ranked: Sequence[Located], top_k: int) -> list[Located]:
             continue
         outlines.append(found)
         taken[located.article.id] = taken.get(located.article.id, 0) + 1
-        picked.append(located)
+        picked.append((score, located))
         if len(picked) == top_k:
             break
     return picked

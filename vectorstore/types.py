@@ -97,12 +97,14 @@ class Signals:
 
     `cosine` is in [-1, 1]; `bm25` is at least 0, 0 when the chunk shares no content term
     with the query; `coverage` is the idf-weighted share, in [0, 1], of the query's content
-    terms that the passage or its title holds.
+    terms that the passage or its title holds. `fused`, in [0, 1], is the one that depends on what
+    else the query finds: cosine and BM25 by which the passage came among those that are scored.
     """
 
     cosine: float
     bm25: float
     coverage: float
+    fused: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ PREFIX = 5  # letters that two words share to be of one family: "invade", "invas
 PRONOUNS = frozenset("he she it they this that these those his her its their such".split())
 
 SENTENCE = (
-    "passage score",  # fused, as retrieval orders by it
+    "passage score",  # fused, by which retrieval picks what it scores
     "passage score below best",
     "1 / passage rank",
     "passage cosine",
@@ -173,7 +173,7 @@ def sentence_features(asked: Asked, retrieved: Retrieved) -> tuple[list[Read], F
     sentences: list[Read] = []
     if not retrieved.passages:
         return [], np.zeros((0, len(SENTENCE)))
-    top = max(passage.score for passage in retrieved.passages)
+    top = max(passage.signals.fused for passage in retrieved.passages)
     asks = [float(asked.kind == kind) for kind in KINDS]
     for passage in retrieved.passages:
         vectors = passage.sentence_vectors
@@ -185,8 +185,8 @@ def sentence_features(asked: Asked, retrieved: Retrieved) -> tuple[list[Read], F
         everything = title.union(*(each.held for each in inside))
         overlaps = [asked.coverage(each.held) for each in inside]
         of_passage = [
-            passage.score,
-            top - passage.score,
+            passage.signals.fused,
+            top - passage.signals.fused,
             1.0 / passage.rank,
             passage.signals.cosine,
             asked.coverage(everything),

@@ -28,7 +28,7 @@ class Lift:
     held: float = 0.0
 
 
-PASSAGES = Lift(reach=0.25, weight=0.1)  # of a fused score, in [0, 1]
+PASSAGES = Lift(reach=0.16, weight=0.065)  # of a score, in [0, 1]
 LATEST = Lift(reach=4.5, weight=9.0, held=0.8)  # logits; the newest was asked for
 MILD = Lift(reach=4.5, weight=3.0, held=0.8)  # the question says "now", or names a time
 

@@ -10,6 +10,7 @@ from vectorstore.errors import QuestionError
 from vectorstore.retriever import (
     MAX_QUERY,
     PER_ARTICLE,
+    SCORED,
     Retriever,
     check_query,
     coverage,
@@ -42,6 +43,27 @@ def test_passages_come_in_the_order_of_their_scores(store: Store, retriever: Ret
     scores = [p.score for p in passages]
     assert scores == sorted(scores, reverse=True)
     assert len({p.chunk.id for p in passages}) == len(passages)
+
+
+def test_scoring_orders_the_head_and_loses_nothing(store: Store, retriever: Retriever) -> None:
+    """All that is fused comes back once; a short list is of the fused head."""
+    for number in range(SCORED + 10):
+        put(store, f"a{number}", f"Penguins {'eat krill ' * (number % 3)}number {number}.")
+    every = find(retriever, "what do penguins eat?", SCORED + 10)
+    assert sorted(p.article.uri for p in every) == sorted(f"a{n}" for n in range(SCORED + 10))
+    fused = sorted((p.signals.fused for p in every), reverse=True)
+    short = find(retriever, "what do penguins eat?", 5)
+    assert all(p.signals.fused >= fused[SCORED - 1] for p in short)
+    assert 0 <= min(fused) <= max(fused) <= 1
+
+
+def test_equal_scores_keep_the_fused_order(store: Store, retriever: Retriever) -> None:
+    """Where scores tie, what was fused higher stays first, then what came first."""
+    for uri in ("b", "a", "c"):
+        put(store, uri, "zzz" if uri == "b" else f"{uri}{uri}{uri}")
+    found = find(retriever, "penguins")
+    ties = [(p.score, p.signals.fused) for p in found]
+    assert ties == sorted(ties, reverse=True)
 
 
 def test_the_same_query_gives_the_same_passages(store: Store, retriever: Retriever) -> None:

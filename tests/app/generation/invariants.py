@@ -24,7 +24,7 @@ from vectorstore.store import Store
 from vectorstore.types import Filter
 
 OWN = re.compile(r"<passage (\d{8})>\nkey: (\w+)\n")
-TAGS = frozenset({"p", "a", "mark", "em", "ul", "li"})
+TAGS = frozenset({"p", "span", "a", "mark", "em", "strong", "small", "ul", "li"})
 LEFT = 30  # characters in a row of our instructions that are no accident
 
 
@@ -135,7 +135,7 @@ def check_links(faces: Faces) -> None:
     """No face has a link but to what is cited, and none has an image."""
     page = _Tags(faces.html)
     assert page.tags <= TAGS
-    assert page.attributes <= {"class", "href"}
+    assert page.attributes <= {"class", "href", "title"}
     assert all(re.match(r"#(cite|article)/", link) for link in page.links)
     for text in (faces.openai, faces.exported):
         assert not _Tags(MarkdownIt("commonmark").enable("table").render(text)).links
