@@ -1,13 +1,14 @@
 """Faults in what a chat model writes: shown as unsupported, on the whole way from stream to reader.
 
 The sentences of bench/support.py, with its planted faults, are played as a chat model's reply that
-cites the passages they are of, among passages that are near: app/generation/release.py
-may find another passage that bears a sentence out, which a bare check cannot. WiCE's articles
-are cut into passages of CUT sentences, of which the TOP_K that share most with the claim are given,
-and those that people named as its support; a paragraph of SQuAD stands among the TOP_K of its title
-that share most with the sentence. What the screen takes out counts as caught. The times are of one
-sentence from the stream's last piece to its release, the encoder on one thread, and without it.
-Intervals are 95 %, over pages.
+cites the passages they are of, among passages that are near: app/generation/release.py may find
+another passage that bears a sentence out, which a bare check cannot. WiCE's articles are cut into
+passages of CUT sentences, under their own title and day of publication, as ingestion reads them,
+and the title of the page that makes the claim; given are the TOP_K that share most with the claim,
+and those that people named as its support. A paragraph of SQuAD stands among the TOP_K of its
+title that share most with the sentence. What the screen takes out counts as caught. The times are
+of one sentence from the stream's last piece to its release, the encoder on one thread. Intervals
+are 95 %, over pages.
 
     python bench/generation.py
 """
@@ -15,10 +16,12 @@ Intervals are 95 %, over pages.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +32,7 @@ from support import CEILING, EVERY, FLOOR, NEEDED, SHORTEST, Case, faults, share
 
 from app.answering.citations import Numbering
 from app.answering.engine import TOP_K
-from app.answering.evidence import Evidence
+from app.answering.evidence import Evidence, read
 from app.answering.verify import Verifier
 from app.evaluation.bootstrap import Interval, Resampler
 from app.evaluation.curves import area_interval
@@ -52,6 +55,8 @@ from vectorstore.types import (
 )
 
 CUT = 5  # sentences of a passage
+TOP = 10  # sentences among which an article's title stands
+_TITLE = re.compile(r"TITLE:\s*(.+)")
 ENCODED = 16  # passages at once
 
 Shown = Callable[["Played", str], tuple[bool, float]]
@@ -71,7 +76,9 @@ class Played:
         return f"{sentence} {''.join(f'[{key}]' for key in self.cited)}"
 
 
-def passage_of(sentences: Sequence[str], title: str, ordinal: int) -> Passage:
+def passage_of(
+    sentences: Sequence[str], title: str, ordinal: int, published: date | None = None
+) -> Passage:
     """Return sentences as a passage of an article."""
     text = " ".join(sentences)
     spans, at = [], 0
@@ -79,7 +86,7 @@ def passage_of(sentences: Sequence[str], title: str, ordinal: int) -> Passage:
         spans.append(Sentence(at, at + len(sentence)))
         at += len(sentence) + 1
     digest = hashlib.sha256(text.encode()).hexdigest()
-    head = ArticleHead(title, title, title, digest, "bench", language="en")
+    head = ArticleHead(title, title, title, digest, "bench", published=published, language="en")
     chunk = Chunk(digest, title, ordinal, 0, len(text), text, tuple(spans))
     return Passage(chunk, head, 0.0, ordinal + 1, Signals(0.0, 0.0, 0.0))
 
@@ -105,17 +112,24 @@ def wice(data: Path) -> list[Played]:
     for row in read_lines(data / "wice" / "claims.dev.jsonl.gz"):
         if row["label"] != "supported":
             continue
-        title = row["claim_title"]
+        page = row["claim_title"]
         numbered = [(n, text) for n, text in enumerate(row["sentences"]) if text]
+        whole = read(
+            Evidence(" ".join(t for _, t in numbered), sentences=tuple(t for _, t in numbered))
+        )
+        titles = [m[1] for _, t in numbered[:TOP] if (m := _TITLE.search(t))]
+        title = " - ".join([page, *titles[:1]])
         groups = [numbered[at : at + CUT] for at in range(0, len(numbered), CUT)]
-        passages = [passage_of([t for _, t in g], title, n) for n, g in enumerate(groups)]
+        passages = [
+            passage_of([t for _, t in g], title, n, whole.day) for n, g in enumerate(groups)
+        ]
         needed = set(row["supporting_sentences"][0])
         own = [
             passage
             for passage, group in zip(passages, groups, strict=True)
             if needed & {n for n, _ in group}
         ]
-        case = Case(row["claim"], title, Evidence(" ".join(t for _, t in numbered)), title)
+        case = Case(row["claim"], page, whole.evidence, page)
         found.append(played(case, passages, own))
     return found
 

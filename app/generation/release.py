@@ -99,7 +99,7 @@ class Release:
         return SentenceReleased(self.index - 1, sentence, tuple(dict.fromkeys(citations)))
 
     def _support(self, text: str, cited: Sequence[Passage]) -> tuple[Verdict, list[Passage]]:
-        """Return a verdict and the passages it rests on: those cited, or else another one."""
+        """Return a verdict and the passages it rests on: those cited, else another, or both."""
         verdict = Verdict("unsupported", "no passage is cited", 0.0)
         if cited:
             verdict = self._check(text, cited)
@@ -107,10 +107,12 @@ class Release:
                 return verdict, _contributing(text, cited)
             if verdict.support == "unchecked":
                 return verdict, list(cited)
-        for passage in self._likely(text, cited):
-            other = self._check(text, [passage])
+        likely = self._likely(text, cited)
+        together = [[*cited, *likely]] if cited and likely else []
+        for tried in (*([passage] for passage in likely), *together):
+            other = self._check(text, tried)
             if other.support in BORNE_OUT:
-                return other, [passage]
+                return other, _contributing(text, tried)
         return verdict, list(cited)
 
     def _check(self, text: str, passages: Sequence[Passage]) -> Verdict:
