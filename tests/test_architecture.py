@@ -21,8 +21,12 @@ MAY_IMPORT = {
 }
 
 DOORS = {
-    "sentence_transformers": ["vectorstore/encoder.py", "vectorstore/query_pass.py"],
-    "torch": ["vectorstore/encoder.py", "vectorstore/query_pass.py"],
+    "sentence_transformers": [
+        "vectorstore/attention.py",
+        "vectorstore/encoder.py",
+        "vectorstore/query_pass.py",
+    ],
+    "torch": ["vectorstore/attention.py", "vectorstore/encoder.py", "vectorstore/query_pass.py"],
     "chromadb": ["vectorstore/dense.py"],
     "tantivy": ["vectorstore/lexical.py"],
     "langchain_core": ["vectorstore/lc_retriever.py"],

@@ -16,7 +16,7 @@ from dataclasses import replace
 from app.answering.answer import Done, Event, PassagesFound, SentenceReleased, Started
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine, new_answer_id
-from app.answering.parts import Understood, understand
+from app.answering.parts import Understood
 from app.answering.times import Time
 from vectorstore.retriever import check_query
 from vectorstore.store import Store
@@ -57,14 +57,14 @@ class AnswerCache:
     ) -> Iterator[Event]:
         start = time.perf_counter()
         state = (self._store.state.version, self._store.degraded)
-        meant = understand(" ".join(question.split()), history)
+        meant = self._engine.understand(" ".join(question.split()), history)
         key = (meant, condition, self._engine.time_of(meant.question))
         kept = self._find(state, key)
         if kept is not None:
             yield from _again(kept, question, start)
             return
         events: list[Event] = []
-        for event in self._engine.stream(question, condition, history):
+        for event in self._engine.events(question, meant, condition):
             events.append(_lean(event))
             if isinstance(event, Done):
                 self._keep(state, key, events)

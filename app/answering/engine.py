@@ -34,6 +34,7 @@ from app.answering.extractive import (
 from app.answering.features import Read
 from app.answering.forms import article_named
 from app.answering.parts import Understood, understand
+from app.answering.reading import reader_of
 from app.answering.recency import timely_passages, timely_sentences
 from app.answering.refusal import probability
 from app.answering.replies import WHICH_ARTICLE, own_reply
@@ -92,9 +93,14 @@ class Engine:
             QuestionError: The question is empty or too long; raised before the first event.
         """
         asked = check_query(question)
-        return self._events(asked, understand(asked, history), condition or Filter())
+        return self.events(asked, self.understand(asked, history), condition or Filter())
 
-    def _events(self, asked: str, meant: Understood, condition: Filter) -> Iterator[Event]:
+    def understand(self, question: str, history: Sequence[Exchange] = ()) -> Understood:
+        """Return what a question asks, read by the encoder where it leans on the turns before."""
+        return understand(question, history, reader_of(self._retriever.encoder))
+
+    def events(self, asked: str, meant: Understood, condition: Filter) -> Iterator[Event]:
+        """Yield the answer's events for a question that was understood; see `stream`."""
         start = time.perf_counter()
         reply = own_reply(meant.question, lambda: self._store.catalogue.heads(condition))
         timeless = bool(reply) or meant.summary is not None
