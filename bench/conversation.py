@@ -4,7 +4,7 @@ People wrote each turn anew. Of a turn to which they added content words: how ma
 added (recall, a mean over turns), and how many of the words added are among them (precision, over
 all words). Of a turn that they left as it was: whether it is left so. Intervals draw conversations.
 
-The weights of app/answering/dependence.py and app/answering/topics.py are fitted on the same
+The weights of app/answering/dependence.py, topics.py and reading.py are fitted on the same
 conversations, so each is measured with weights fitted to the others (ten folds); the figures of
 the weights shipped stand beside. The thresholds of app/answering/conversation.py, and which signs
 there are, were chosen on all of them.
@@ -22,97 +22,37 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, fields
-from itertools import pairwise
+from dataclasses import fields
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
 from corpora import SHARED, squad_questions
+from fit_conversation import Kept, fit, form, history, stands_alone, write
 from report import Figure, percentile, print_figures, print_table
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from app.answering import conversation, dependence, topics
-from app.answering.conversation import Exchange, Fitted, standalone
-from app.answering.mentions import stems_of
+from app.answering.conversation import Fitted, standalone
+from app.answering.reading import Reader
 from app.evaluation.adapters_other import cast_sets
 from app.evaluation.bootstrap import Interval, Resampler
 from app.evaluation.figures import ADDED, RIGHTLY, Row
 from app.evaluation.figures import OURS as CITEWELL
-from app.evaluation.metrics import normalize
 from app.evaluation.sets import ConversationSet, Turn
 from app.evaluation.texts import REWRITERS, evaluate_turns
+from vectorstore.encoder import SentenceTransformerEncoder
 from vectorstore.lexical import content_terms
 
 FOLDS = 10
-DEPENDENCE_C, PHRASES_C = 0.3, 0.3
-# Of the first fit's weight: turns that need context, those that stand alone, changes of subject.
-SHARES = 0.5, 0.3, 0.2
 CHANGES, SEED = 2_000, 7
 OURS, SHIPPED, UNANSWERED = "cross-fitted", "as shipped", "cross-fitted, answers withheld"
+UNREAD = "cross-fitted, no encoder"
+TRIED = (-1.0, -0.8, -0.6, -0.4), (-1.6, -1.2, -0.8), (-1.4, -1.1, -0.8)
 RECALL_FLOOR, PRECISION_FLOOR, ALONE_FLOOR = 0.50, 0.50, 0.95
 
 
-def history(turn: Turn, answers: bool = True) -> list[Exchange]:
-    """Return what was said before a turn; CAsT has answers in 2021 and 2022 only."""
-    return [Exchange(user, (answers and system) or "") for user, system in turn.history]
-
-
-def stands_alone(turn: Turn) -> bool:
-    """Whether a person left it as it was."""
-    return normalize(turn.rewrite) == normalize(turn.utterance)
-
-
 # -- the fit -----------------------------------------------------------------------------
-
-
-def fit(turns: Sequence[Turn], changes: Sequence[Turn]) -> Fitted:
-    """Return the weights fitted to turns, and to questions that change the subject."""
-    later = [turn for turn in turns if turn.history]
-    both = [*later, *changes]
-    signs = [astuple(dependence.signs_of(turn.utterance, _said(turn))) for turn in both]
-    needs = np.array([not stands_alone(turn) for turn in both])
-    new = np.arange(len(both)) >= len(later)
-    weight = np.zeros(len(both))
-    for part, share in zip((needs, ~needs & ~new, new), SHARES, strict=True):
-        weight[part] = share / part.sum()
-    first = _weights(
-        LogisticRegression(C=DEPENDENCE_C, max_iter=5_000).fit(
-            signs, needs, sample_weight=weight * len(later)
-        )
-    )
-    rows, labels, shares = [], [], []
-    for turn in later:
-        known = set(content_terms(turn.utterance))
-        wanted = set(content_terms(turn.rewrite)) - known
-        for candidate in _candidates(turn, first) if wanted else ():
-            share = len(candidate.new & wanted) / len(candidate.new)
-            rows += [astuple(candidate.signs)] * 2
-            labels += [True, False]
-            shares += [share, 1 - share]
-    second = LogisticRegression(C=PHRASES_C, max_iter=5_000).fit(rows, labels, sample_weight=shares)
-    return Fitted(first, _weights(second))
-
-
-def _weights(model: LogisticRegression) -> tuple[float, ...]:
-    return tuple(round(float(w), 2) for w in (*model.coef_[0], model.intercept_[0]))
-
-
-def _lines(before: Sequence[Exchange], weights: Sequence[float]) -> list[topics.Line]:
-    lines: list[topics.Line] = []
-    for exchange in before:
-        lines.append(topics.line_of(exchange.question, lines, weights))
-    return lines
-
-
-def _said(turn: Turn) -> set[str]:
-    return stems_of(user for user, _ in turn.history)
-
-
-def _candidates(turn: Turn, weights: Sequence[float]) -> list[topics.Candidate]:
-    before = history(turn)
-    answer = before[-1].answer[: conversation.ANSWER]
-    return topics.candidates(turn.utterance, _lines(before, weights), answer)
 
 
 def subject_changes(data: Path) -> list[Turn]:
@@ -147,18 +87,18 @@ def folds(turns: Sequence[Turn]) -> dict[str, int]:
     return {name: number % FOLDS for number, name in enumerate(names)}
 
 
-def cross_fit(turns: Sequence[Turn], changes: Sequence[Turn]) -> dict[str, Fitted]:
+def cross_fit(turns: Sequence[Turn], changes: Sequence[Turn], reader: Reader) -> dict[str, Fitted]:
     """Return for each conversation the weights fitted to those of the other folds."""
     of = folds(turns)
     models = [
-        fit([t for t in turns if of[t.conversation] != fold], changes) for fold in range(FOLDS)
+        fit([t for t in turns if of[t.conversation] != fold], changes, reader)
+        for fold in range(FOLDS)
     ]
     return {name: models[fold] for name, fold in of.items()}
 
 
-def print_fit(turns: Sequence[Turn], changes: Sequence[Turn]) -> None:
-    """Print the weights fitted to all turns beside those shipped."""
-    fitted = fit(turns, changes)
+def print_fit(fitted: Fitted) -> None:
+    """Print the weights fitted to all turns beside those shipped, but for the many of reading."""
     for kind, new, old in (
         (dependence.Signs, fitted.dependence, dependence.WEIGHTS),
         (topics.PhraseSigns, fitted.phrases, topics.WEIGHTS),
@@ -173,7 +113,9 @@ def print_fit(turns: Sequence[Turn], changes: Sequence[Turn]) -> None:
 # -- the figures -------------------------------------------------------------------------
 
 
-def rewriters(models: Mapping[str, Fitted]) -> dict[str, Callable[[Turn], str | None]]:
+def rewriters(
+    models: Mapping[str, Fitted], reader: Reader
+) -> dict[str, Callable[[Turn], str | None]]:
     """Return all that are compared: ours, and plain ones."""
 
     def words(text: str) -> str:
@@ -183,12 +125,14 @@ def rewriters(models: Mapping[str, Fitted]) -> dict[str, Callable[[Turn], str | 
         said = words(turn.history[at][0]) if turn.history else ""
         return f"{turn.utterance} {said}".strip()
 
-    def ours(turn: Turn, fitted: Fitted, answers: bool = True) -> str:
-        return standalone(turn.utterance, history(turn, answers), fitted).question
+    def ours(turn: Turn, fitted: Fitted, answers: bool = True, reads: bool = True) -> str:
+        seen = reader if reads else None
+        return standalone(turn.utterance, history(turn, answers), fitted, seen).question
 
     return {
         OURS: lambda turn: ours(turn, models[turn.conversation]),
         SHIPPED: lambda turn: ours(turn, conversation.FITTED),
+        UNREAD: lambda turn: ours(turn, models[turn.conversation], reads=False),
         UNANSWERED: lambda turn: ours(turn, models[turn.conversation], answers=False),
         "first question's words behind": lambda turn: behind(turn, 0),
         "previous question's words behind": lambda turn: behind(turn, -1),
@@ -237,26 +181,38 @@ def print_dependence(turns: Sequence[Turn], models: Mapping[str, Fitted]) -> Non
     values = []
     for turn in later:
         weights = models[turn.conversation].dependence
-        signs = dependence.signs_of(turn.utterance, _said(turn))
+        signs = form(turn)
         values.append(dependence.logit(signs, weights))
     area = roc_auc_score(needs, values)
     print(f"\nNeeds context? AUC {area:.3f} over {len(later)} turns, {needs.sum()} of which do.")
 
 
-def print_thresholds(turns: Sequence[Turn], models: Mapping[str, Fitted]) -> None:
+def print_thresholds(
+    turns: Sequence[Turn],
+    changes: Sequence[Turn],
+    models: Mapping[str, Fitted],
+    whole: Fitted,
+    reader: Reader,
+) -> None:
     """Print what other thresholds give, cross-fitted."""
-    kept = conversation.NEEDS, conversation.FIRST, conversation.SECOND
+    names = "NEEDS_READ", "FIRST_READ", "SECOND_READ"
+    kept = [getattr(conversation, name) for name in names]
     table = []
     content = ConversationSet("cast", "", tuple(turns))
-    for needs in (-10.0, -0.4, -0.2, 0.0, 0.2, 0.4):
-        for first, second in ((-1.4, -1.1), (-1.4, -0.9), (-1.4, -0.4), (-1.0, -0.4), (-0.4, 9.0)):
-            conversation.NEEDS, conversation.FIRST, conversation.SECOND = needs, first, second
-            rows = evaluate_turns(content, {OURS: rewriters(models)[OURS]})
-            found = figures_of(rows, OURS)
-            cells = [f"{found[key].value:.3f}" for key in ("recall", "precision", "unchanged")]
-            table.append([f"{needs:g}", f"{first:g}", f"{second:g}", *cells])
-    conversation.NEEDS, conversation.FIRST, conversation.SECOND = kept
-    print_table(["needs", "first", "second", "recall", "precision", "left unchanged"], table)
+    for values in product(*TRIED):
+        if values[2] < values[1]:
+            continue
+        for name, value in zip(names, values, strict=True):
+            setattr(conversation, name, value)
+        rows = evaluate_turns(content, {OURS: rewriters(models, reader)[OURS]})
+        found = figures_of(rows, OURS)
+        cells = [f"{found[key].value:.3f}" for key in ("recall", "precision", "unchanged")]
+        left = np.mean([is_left(turn, whole, reader) for turn in changes])
+        table.append([*(f"{value:g}" for value in values), *cells, f"{left:.3f}"])
+    for name, value in zip(names, kept, strict=True):
+        setattr(conversation, name, value)
+    headers = ["recall", "precision", "left unchanged", "changes of subject left"]
+    print_table([*names, *headers], table)
 
 
 def print_ceiling(turns: Sequence[Turn]) -> None:
@@ -283,13 +239,18 @@ def print_ceiling(turns: Sequence[Turn]) -> None:
     )
 
 
-def times(turns: Sequence[Turn]) -> list[float]:
+def is_left(turn: Turn, fitted: Fitted, reader: Reader) -> float:
+    """Return 1 where a question that changes the subject is left as it is, else 0."""
+    return float(standalone(turn.utterance, history(turn), fitted, reader).why == "alone")
+
+
+def times(turns: Sequence[Turn], reader: Reader | None) -> list[float]:
     """Return how long each turn took, in milliseconds."""
     found = []
     for turn in turns:
         before = history(turn)
         start = time.perf_counter()
-        standalone(turn.utterance, before)
+        standalone(turn.utterance, before, reader=reader)
         found.append((time.perf_counter() - start) * 1_000)
     return found
 
@@ -298,7 +259,8 @@ def main() -> None:
     """Fit, measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--data", type=Path, default=SHARED, help="the folder with data/cast")
-    parser.add_argument("--fit", action="store_true", help="print the weights of a new fit")
+    parser.add_argument("--fit", action="store_true", help="print weights fitted to all turns")
+    parser.add_argument("--write", action="store_true", help="replace the weights of reading.json")
     parser.add_argument("--thresholds", action="store_true", help="print what others would give")
     parser.add_argument("--list", action="store_true", help="print every turn")
     options = parser.parse_args()
@@ -307,12 +269,20 @@ def main() -> None:
     changes = subject_changes(options.data)
     fitting = [turn for turn in changes if is_fitted_on(turn.conversation)]
     changes = [turn for turn in changes if not is_fitted_on(turn.conversation)]
-    models = cross_fit(turns, fitting)
+    encoder = SentenceTransformerEncoder()
+    encoder.load()
+    reader = Kept(encoder)
+    models = cross_fit(turns, fitting, reader)
+    if options.fit or options.write or options.thresholds:
+        whole = fit(turns, fitting, reader)
     if options.fit:
-        print_fit(turns, fitting)
+        print_fit(whole)
     if options.thresholds:
-        print_thresholds(turns, models)
-    every = rewriters(models)
+        print_thresholds(turns, changes, models, whole, reader)
+        return
+    if options.write:
+        write(whole, encoder)
+    every = rewriters(models, reader)
     rows = evaluate_turns(content, every)
     first = {turn.id for turn in turns if not turn.history}
     print(f"\n{len(turns)} turns of {len({t.conversation for t in turns})} conversations")
@@ -329,7 +299,7 @@ def main() -> None:
     print("Turns with an answer before them (2021 and 2022):")
     print_rows([row for row in rows if row.key in answered], [OURS, UNANSWERED])
     left = Resampler([turn.conversation for turn in changes]).mean(
-        [float(standalone(t.utterance, history(t)).why == "alone") for t in changes]
+        [is_left(turn, conversation.FITTED, reader) for turn in changes]
     )
     print(f"Changes of subject, left unchanged, as shipped: {_show(left)}")
     print_ceiling(turns)
@@ -338,14 +308,16 @@ def main() -> None:
         for turn in turns:
             said = every[OURS](turn)
             print(f"{turn.id}\t{turn.utterance}\t{turn.rewrite}\t{said}")
-    took = times(turns)
+    took, unread = times(turns, encoder), times(turns, None)
     found = figures_of(rows, OURS)
     if not print_figures(
         [
             Figure("recall of the added words", found["recall"].value, floor=RECALL_FLOOR),
             Figure("precision of the added words", found["precision"].value, PRECISION_FLOOR),
             Figure("left unchanged", found["unchanged"].value, floor=ALONE_FLOOR),
-            Figure("ms, p95", percentile(took, 0.95), ceiling=5),
+            Figure("ms, p50", percentile(took, 0.5)),
+            Figure("ms, p95", percentile(took, 0.95)),
+            Figure("ms without an encoder, p95", percentile(unread, 0.95), ceiling=5),
         ]
     ):
         sys.exit(1)

@@ -22,11 +22,17 @@ MAY_IMPORT = {
 
 DOORS = {
     "sentence_transformers": [
+        "vectorstore/attention.py",
         "vectorstore/encoder.py",
         "vectorstore/query_pass.py",
         "vectorstore/reranker.py",
     ],
-    "torch": ["vectorstore/encoder.py", "vectorstore/query_pass.py", "vectorstore/reranker.py"],
+    "torch": [
+        "vectorstore/attention.py",
+        "vectorstore/encoder.py",
+        "vectorstore/query_pass.py",
+        "vectorstore/reranker.py",
+    ],
     "chromadb": ["vectorstore/dense.py"],
     "tantivy": ["vectorstore/analysis.py", "vectorstore/lexical.py"],
     "py3langid": ["vectorstore/language.py"],

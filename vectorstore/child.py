@@ -15,6 +15,7 @@ from multiprocessing import get_context, parent_process, resource_tracker, set_s
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
+from vectorstore.attention import Looks
 from vectorstore.encoder import SentenceTransformerEncoder
 from vectorstore.errors import EncoderError
 from vectorstore.types import Embedding, EncoderInput, Vector
@@ -68,6 +69,10 @@ class ChildEncoder:
     def encode_queries(self, queries: Sequence[str]) -> list[Vector]:
         """Return the queries' vectors, from one forward pass."""
         return self._encoder.encode_queries(queries)
+
+    def attend(self, texts: Sequence[str], most: Sequence[int]) -> Looks:
+        """Return what the last text's tokens look at in all texts, read as one."""
+        return self._encoder.attend(texts, most)
 
     def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         """Return one embedding for each input, in order.

@@ -25,6 +25,7 @@ from vectorstore.types import Embedding, EncoderInput, SentenceVectors, Vector
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from vectorstore.attention import Looks
     from vectorstore.query_pass import QueryPass
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -170,6 +171,30 @@ class SentenceTransformerEncoder:
         with self._lock:
             run = self._pass
         return [_unit(vector) for vector in run(queries).numpy()]
+
+    def attend(self, texts: Sequence[str], most: Sequence[int]) -> Looks:
+        """Return what the last text's tokens look at in all texts, read as one.
+
+        Args:
+            texts: At least one.
+            most: How many tokens of each text are read; with one mark each and one in front they
+                must not be more than the model has places for (512).
+        """
+        from vectorstore.attention import Piece, look
+
+        found = self._tokenize(
+            list(texts), add_special_tokens=False, truncation=True, max_length=max(most),
+            return_offsets_mapping=True,
+        )  # fmt: skip
+        told = zip(found["offset_mapping"], found["input_ids"], most, strict=True)
+        cut = [
+            [
+                Piece(n, start, end, rank)
+                for (start, end), rank in zip(places[:longest], ranks, strict=False)
+            ]
+            for n, (places, ranks, longest) in enumerate(told)
+        ]
+        return look(self._model, cut)
 
     def encode_chunks(self, inputs: Sequence[EncoderInput]) -> list[Embedding]:
         """Return one embedding for each input, in order.

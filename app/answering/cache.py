@@ -26,7 +26,7 @@ from app.answering.answer import (
 )
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine, new_answer_id
-from app.answering.parts import Understood, understand
+from app.answering.parts import Understood
 from app.answering.times import Time
 from vectorstore.retriever import check_query
 from vectorstore.store import Store
@@ -70,14 +70,14 @@ class AnswerCache:
             return
         start = time.perf_counter()
         state = (self._store.state.version, self._store.degraded)
-        meant = understand(" ".join(question.split()), history)
+        meant = self._engine.understand(" ".join(question.split()), history)
         key = (meant, condition, self._engine.time_of(meant.question))
         kept = self._find(state, key)
         if kept is not None:
             yield from _again(kept, question, start)
             return
         events: list[Event] = []
-        for event in self._engine.stream(question, condition, history):
+        for event in self._engine.events(question, meant, condition, history):
             if not isinstance(event, Waiting):
                 events.append(_lean(event))
             if isinstance(event, Done) and not any(map(_is_passing, events)):

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.answering import dependence, topics
+from app.answering import dependence, reading, topics
 from app.answering.mentions import COMMON, Phrase, Word, is_common, stems_of, words_of
+from app.answering.reading import Reader
 from vectorstore.language import ENGLISH, language_of
 from vectorstore.retriever import MAX_QUERY
 
@@ -27,6 +28,10 @@ ANSWER = 1_200  # characters of the last answer that are read
 NEEDS = 0.0  # least log of the odds that a question leans, and on something that was found
 BACKED = 0.4  # what the likeliest phrase counts for in it
 FIRST, SECOND = -1.4, -0.75  # least log of the odds of a phrase
+# The same where an encoder reads the talk; below MAY_LEAN nothing is read.
+MAY_LEAN = -0.8
+NEEDS_READ = -0.8
+FIRST_READ, SECOND_READ = -1.2, -1.1
 PHRASES = 2
 LONGEST = 60  # characters of a name
 
@@ -88,12 +93,18 @@ class Fitted:
 
     dependence: Sequence[float] = dependence.WEIGHTS
     phrases: Sequence[float] = topics.WEIGHTS
+    reading: reading.Weights | None = None  # None: those shipped
 
 
 FITTED = Fitted()
 
 
-def standalone(question: str, history: Sequence[Exchange], fitted: Fitted = FITTED) -> Standalone:
+def standalone(
+    question: str,
+    history: Sequence[Exchange],
+    fitted: Fitted = FITTED,
+    reader: Reader | None = None,
+) -> Standalone:
     """Return the question as it can be asked without what was said before it.
 
     A question that stands alone comes back as it is, and so does one in another language than
@@ -103,6 +114,8 @@ def standalone(question: str, history: Sequence[Exchange], fitted: Fitted = FITT
         question: What the reader wrote.
         history: What was said before, oldest first. Long talks cost no more than `LAST` exchanges.
         fitted: Other weights than those shipped, to measure them.
+        reader: Reads a question that may lean together with what was said, which tells better
+            what it leans on; without one the words alone tell.
 
     Example: "How did she die?" after "Who was Anne Bonny?" -> "How did she die? (Anne Bonny)"
     """
@@ -111,12 +124,12 @@ def standalone(question: str, history: Sequence[Exchange], fitted: Fitted = FITT
     if len(history) > LAST + 1:
         history = [history[0], *history[-LAST:]]
     if _YES.match(question):
-        return _accept(history, fitted)
+        return _accept(history, fitted, reader)
     if _MORE.match(question):
-        return _again(history, fitted)
+        return _again(history, fitted, reader)
     if language_of(question, history[-1].question) != ENGLISH:
         return Standalone(question)
-    phrases = lean_on(question, history, fitted)
+    phrases = lean_on(question, history, fitted, reader)
     if not phrases:
         return Standalone(question)
     added = tuple(" ".join(phrase.text.split()) for phrase in phrases)
@@ -147,7 +160,12 @@ def _person_of(marked: str) -> str:
     return " ".join(words) if is_name else ""
 
 
-def lean_on(question: str, history: Sequence[Exchange], fitted: Fitted = FITTED) -> list[Phrase]:
+def lean_on(
+    question: str,
+    history: Sequence[Exchange],
+    fitted: Fitted = FITTED,
+    reader: Reader | None = None,
+) -> list[Phrase]:
     """Return the phrases of the talk that a question leans on; none where it stands alone."""
     lines: list[topics.Line] = []
     for exchange in history:
@@ -156,22 +174,39 @@ def lean_on(question: str, history: Sequence[Exchange], fitted: Fitted = FITTED)
     found = topics.candidates(question, lines, history[-1].answer[:ANSWER])
     if not found:
         return []
-    likely = sorted(
-        ((topics.logit(candidate.signs, fitted.phrases), candidate) for candidate in found),
-        key=lambda pair: -pair[0],
-    )
-    needed = dependence.logit(dependence.signs_of(question, said), fitted.dependence)
-    if needed + BACKED * likely[0][0] < NEEDS:
+    odds = [topics.logit(candidate.signs, fitted.phrases) for candidate in found]
+    signs = dependence.signs_of(question, said)
+    needed = dependence.logit(signs, fitted.dependence) + BACKED * max(odds)
+    if needed < (MAY_LEAN if reader else NEEDS):
         return []
-    return choose(likely)
+    if not reader:
+        return choose(_likeliest(odds, found), FIRST, SECOND)
+    weights = fitted.reading or reading.weights()
+    asked = [exchange.question[:LONG] for exchange in history]
+    seen = reading.signs_of(question, asked, history[-1].answer[:ANSWER], found, reader)
+    read = reading.logits(seen, weights.phrases)
+    if reading.logits(reading.leaning(signs, odds, read), weights.leans) < NEEDS_READ:
+        return []
+    return choose(_likeliest(read.tolist(), found), FIRST_READ, SECOND_READ)
 
 
-def choose(likely: Sequence[tuple[float, topics.Candidate]]) -> list[Phrase]:
-    """Return the likeliest phrases, each of which brings words that those before it lack."""
+def _likeliest(
+    odds: Sequence[float], found: Sequence[topics.Candidate]
+) -> list[tuple[float, topics.Candidate]]:
+    return sorted(zip(odds, found, strict=True), key=lambda pair: -pair[0])
+
+
+def choose(
+    likely: Sequence[tuple[float, topics.Candidate]], first: float, second: float
+) -> list[Phrase]:
+    """Return the likeliest phrases, each of which brings words that those before it lack.
+
+    `first` and `second` are the least log of the odds of the first and of those after it.
+    """
     chosen: list[Phrase] = []
     held: frozenset[str] = frozenset()
     for value, candidate in likely:
-        if len(chosen) == PHRASES or value < (SECOND if chosen else FIRST):
+        if len(chosen) == PHRASES or value < (second if chosen else first):
             break
         if not candidate.new <= held:
             chosen.append(candidate.phrase)
@@ -199,7 +234,7 @@ def _missing(question: str, added: Sequence[str], last: str) -> tuple[str, ...]:
     return tuple(" ".join(last[run[0].start : run[-1].end].split()) for run in runs)
 
 
-def _accept(history: Sequence[Exchange], fitted: Fitted) -> Standalone:
+def _accept(history: Sequence[Exchange], fitted: Fitted, reader: Reader | None) -> Standalone:
     """What the end of the last answer offers or asks; else the last question."""
     end = history[-1].answer[-LONG:].rstrip()
     asked = _OFFER.search(end)
@@ -207,16 +242,16 @@ def _accept(history: Sequence[Exchange], fitted: Fitted) -> Standalone:
     if what is None and (question := _QUESTION.search(end)):
         what = question.group("asked")
     if what is None or not what.strip():
-        return _again(history, fitted)
-    whole = standalone(what.strip(), [Exchange(e.question, "") for e in history], fitted)
+        return _again(history, fitted, reader)
+    whole = standalone(what.strip(), [Exchange(e.question, "") for e in history], fitted, reader)
     return Standalone(whole.question, (what.strip(), *whole.added), "accepts")
 
 
-def _again(history: Sequence[Exchange], fitted: Fitted) -> Standalone:
+def _again(history: Sequence[Exchange], fitted: Fitted, reader: Reader | None) -> Standalone:
     """The last question that was one, standing alone."""
     for end in range(len(history) - 1, -1, -1):
         last = history[end].question
         if last.strip() and not _YES.match(last) and not _MORE.match(last):
-            whole = standalone(last, history[:end], fitted)
+            whole = standalone(last, history[:end], fitted, reader)
             return Standalone(whole.question, (last.strip(), *whole.added), "again")
     return Standalone(history[-1].question, (), "again")

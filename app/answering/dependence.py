@@ -22,7 +22,8 @@ from app.answering.mentions import (
     words_of,
 )
 
-_PRONOUNS = frozenset("he him his she her hers they them their theirs it its itself".split())
+PRONOUNS = frozenset("he him his she her hers they them their theirs it its itself".split())
+POINTING = frozenset("this that these those one ones".split())
 _OTHER = frozenset(
     "other another else also too similar both either same one ones others instead besides next "
     "previous latter third".split()
@@ -134,7 +135,7 @@ def signs_of(question: str, said: AbstractSet[str]) -> Signs:
     words = words_of(last)
     known = {match.group().casefold() for match in TOKEN.finditer(last)}
     told, subject = _subject(words_of(question[:begin])), _subject(words)
-    pronoun = bool(known & _PRONOUNS) and not _EXPLETIVE.search(last)
+    pronoun = bool(known & PRONOUNS) and not _EXPLETIVE.search(last)
     points = pronoun or _points(last) or bool(_THERE.search(last))
     explained = len(told) > 1 or _is_explained(last, subject)
     another = bool(_ANOTHER.search(last)) and not any(word.is_name for word in subject)
@@ -167,7 +168,7 @@ def is_fragment(question: str) -> bool:
 
 def has_pronoun(question: str) -> bool:
     """Whether a pronoun stands for somebody or something."""
-    return any(match.group().casefold() in _PRONOUNS for match in TOKEN.finditer(question))
+    return any(match.group().casefold() in PRONOUNS for match in TOKEN.finditer(question))
 
 
 def asks_there(question: str) -> bool:
@@ -192,9 +193,8 @@ def _is_explained(text: str, subject: list[Word]) -> bool:
 
 
 def _first_pronoun(text: str) -> int:
-    pointing = {"this", "that", "these", "those", "one", "ones"}
     for match in TOKEN.finditer(text):
-        if match.group().casefold() in _PRONOUNS | pointing:
+        if match.group().casefold() in PRONOUNS | POINTING:
             return match.start()
     return 0
 

@@ -27,6 +27,7 @@ from app.answering.foreign import Foreign
 from app.answering.forms import article_named
 from app.answering.parts import Part, Understood, understand
 from app.answering.quotes import Quotes
+from app.answering.reading import reader_of
 from app.answering.recency import timely_passages, timely_sentences
 from app.answering.refusal import probability
 from app.answering.replies import WHICH_ARTICLE, own_reply
@@ -94,15 +95,34 @@ class Engine:
         Raises:
             QuestionError: The question is empty or too long; raised before the first event.
         """
-        foreign = Foreign(self._multilingual)
         asked = check_query(question)
-        return foreign.beside(self._events(asked, history, condition or Filter(), foreign))
+        return self.events(asked, self.understand(asked, history), condition or Filter(), history)
+
+    def understand(self, question: str, history: Sequence[Exchange] = ()) -> Understood:
+        """Return what a question asks, read by the encoder where it leans on the turns before."""
+        return understand(question, history, reader_of(self._retriever.encoder))
+
+    def events(
+        self,
+        asked: str,
+        meant: Understood,
+        condition: Filter,
+        history: Sequence[Exchange] = (),
+    ) -> Iterator[Event]:
+        """Yield the answer's events for a question that was understood; see `stream`."""
+        foreign = Foreign(self._multilingual)
+        return foreign.beside(self._events(asked, meant, history, condition, foreign))
 
     def _events(
-        self, asked: str, history: Sequence[Exchange], condition: Filter, foreign: Foreign
+        self,
+        asked: str,
+        meant: Understood,
+        history: Sequence[Exchange],
+        condition: Filter,
+        foreign: Foreign,
     ) -> Iterator[Event]:
         clock = Clock()
-        meant, before, failure = self._understood(asked, history, clock)
+        meant, before, failure = self._rewritten(asked, meant, history, clock)
         reply = own_reply(meant.question, lambda: self._store.catalogue.heads(condition))
         timeless = bool(reply) or meant.summary is not None
         when = Time() if timeless else self.time_of(meant.question)
@@ -133,11 +153,10 @@ class Engine:
         task = replace(task, language=language)
         yield from self._answer(meant, condition, when, task, clock)
 
-    def _understood(
-        self, asked: str, history: Sequence[Exchange], clock: Clock
+    def _rewritten(
+        self, asked: str, meant: Understood, history: Sequence[Exchange], clock: Clock
     ) -> tuple[Understood, Generation | None, str]:
         """Return what is meant, what a model did for that, and why it could not."""
-        meant = understand(asked, history)
         if self._writer is None or meant.summary is not None or not may_lean(asked, history):
             return meant, None, ""
         try:
@@ -145,7 +164,7 @@ class Engine:
                 question, before = self._writer.standalone(asked, history)
         except ModelError as exc:
             return meant, None, f"{exc.reason}; the question was completed by rules"
-        return understand(question), before, ""
+        return self.understand(question), before, ""
 
     def _answer(
         self, meant: Understood, condition: Filter, when: Time, task: Task, clock: Clock

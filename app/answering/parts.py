@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from app.answering.conversation import Exchange, standalone
 from app.answering.dependence import has_pronoun, is_fragment
 from app.answering.forms import compared, is_list, summary_of
+from app.answering.reading import Reader
 
 MOST = 3  # parts; what asks more is looked for as a whole
 _AUXILIARY = (
@@ -65,8 +66,12 @@ class Understood:
     cited: tuple[str, ...] = ()
 
 
-def understand(question: str, history: Sequence[Exchange] = ()) -> Understood:
+def understand(
+    question: str, history: Sequence[Exchange] = (), reader: Reader | None = None
+) -> Understood:
     """Return what a question asks, each part as it can be asked alone.
+
+    `reader`, if there is one, reads a follow-up question together with the talk before it.
 
     Example: "When did the Lyra Dome open, and who led it?" -> "When did the Lyra Dome open?",
     "who led it? (Lyra Dome)"
@@ -76,7 +81,7 @@ def understand(question: str, history: Sequence[Exchange] = ()) -> Understood:
         cited = next((each.cited for each in reversed(history) if each.cited), ())
         part = Part(question, question)
         return Understood(question, (part,), summary=summary, cited=() if summary else cited)
-    meant = standalone(question, history)
+    meant = standalone(question, history, reader=reader)
     if sides := compared(meant.question):
         return Understood(meant.question, tuple(Part(s, f"What is {s}?") for s in sides))
     if meant.why in ("accepts", "again"):  # another question is meant than was written
@@ -88,7 +93,8 @@ def understand(question: str, history: Sequence[Exchange] = ()) -> Understood:
         for piece in pieces:
             # In a breath with another thing "the symphony" is no part of that; "it" is.
             leans = has_pronoun(piece) or is_fragment(piece)
-            parts.append(Part(piece, standalone(piece, said if leans else history).question))
+            alone = standalone(piece, said if leans else history, reader=reader)
+            parts.append(Part(piece, alone.question))
             said.append(Exchange(piece))
     whole = " ".join(part.query for part in parts)
     return Understood(whole, tuple(parts), is_list(meant.question))

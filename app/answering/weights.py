@@ -7,12 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from app.answering.contrast import CONTRAST
 from app.answering.features import SENTENCE
 from app.answering.span import SPAN
 from app.answering.trees import Trees
 
 # The best sentence's features, and what tells it from the next ones; see refusal.py.
-REFUSAL = (*SENTENCE, "logit", "logit above next", "logit above third", "chunks", "near sentences")
+_BEST = (*SENTENCE, "logit", "logit above next", "logit above third", "chunks", "near sentences")
+REFUSAL = (*_BEST, *CONTRAST)
 FILE = Path(__file__).with_name("weights.json")
 
 
@@ -38,4 +40,6 @@ def span_trees() -> Trees:
 @cache
 def refusal_trees() -> Trees:
     """Return what tells how probable it is that the best sentence answers."""
-    return Trees.load(saved()["refusal"], REFUSAL)
+    found = saved()["refusal"]
+    names = REFUSAL if len(found["names"]) == len(REFUSAL) else _BEST  # fitted before CONTRAST
+    return Trees.load(found, names)

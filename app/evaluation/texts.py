@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from app.answering.conversation import Exchange, standalone
+from app.answering.reading import Reader, reader_of
 from app.evaluation.figures import ADDED, OURS, PRECISION, RECALL, RIGHTLY, Row
 from app.evaluation.metrics import extraction_scores, normalize
 from app.evaluation.sets import ConversationSet, PageSet, Turn
@@ -30,7 +32,15 @@ def _track_s_own(turn: Turn) -> str | None:
 
 def _ours(turn: Turn) -> str:
     history = [Exchange(user, told or "") for user, told in turn.history]
-    return standalone(turn.utterance, history).question
+    return standalone(turn.utterance, history, reader=_reader()).question
+
+
+@cache
+def _reader() -> Reader | None:
+    """Return what reads follow-up questions in a service with the encoder it has by default."""
+    from vectorstore.encoder import SentenceTransformerEncoder
+
+    return reader_of(SentenceTransformerEncoder())
 
 
 REWRITERS: Mapping[str, Rewriter] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from app.answering.answer import Answer, Event, gather
 from app.answering.cache import AnswerCache
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine
+from app.answering.parts import Understood
 from app.settings import Settings
 from tests.cross_encoders import make_cross_encoder
 from tests.fakes import HashEncoder, put
@@ -31,12 +32,10 @@ class Counted(Engine):
     asked = 0
     is_broken = False
 
-    def stream(
-        self, question: str, condition: Filter | None = None, history: Sequence[Exchange] = ()
-    ) -> Iterator[Event]:
+    def events(self, asked: str, meant: Understood, condition: Filter) -> Iterator[Event]:
         """Answer, or break off after the first event."""
         self.asked += 1
-        events = super().stream(question, condition, history)
+        events = super().events(asked, meant, condition)
         yield next(events)
         if self.is_broken:
             msg = "the model is gone"
