@@ -4,8 +4,8 @@ The sentences of bench/support.py, with its planted faults, are played as a chat
 cites the passages they are of, among passages that are near: app/generation/release.py may find
 another passage that bears a sentence out, which a bare check cannot. WiCE's articles are cut into
 passages of CUT sentences, under their own title and day of publication, as ingestion reads them,
-and the title of the page that makes the claim; given are the TOP_K that share most with the claim,
-and those that people named as its support. A paragraph of SQuAD stands among the TOP_K of its
+and the title of the page that makes the claim; given are all of them, and cited are those that
+people named as its support. A paragraph of SQuAD stands among the TOP_K of its
 title that share most with the sentence. What the screen takes out counts as caught. The times are
 of one sentence from the stream's last piece to its release, the encoder on one thread. Intervals
 are 95 %, over pages.
@@ -100,9 +100,9 @@ def nearest(sentence: str, passages: Sequence[Passage]) -> list[Passage]:
 
 
 def played(case: Case, passages: Sequence[Passage], own: Sequence[Passage]) -> Played:
-    """Return a case with the passages given, those it cites among them."""
-    given = [*own, *(each for each in nearest(case.text, passages) if each not in own)]
-    keys = [f"k{n:02d}" for n in range(len(given))]
+    """Return a case with the passages given, those it cites first."""
+    given = [*own, *(each for each in passages if each not in own)]
+    keys = [f"k{n:03d}" for n in range(len(given))]
     return Played(case, dict(zip(keys, given, strict=True)), tuple(keys[: len(own)]))
 
 
@@ -148,7 +148,9 @@ def squad(data: Path) -> list[Played]:
         longest = max(sentences, key=len)
         if number % EVERY == 0 and len(longest) >= SHORTEST:
             own.append((Case(longest, title, Evidence.of(passage), title), passage))
-    return [played(case, by_title[case.page], [passage]) for case, passage in own]
+    return [
+        played(case, nearest(case.text, by_title[case.page]), [passage]) for case, passage in own
+    ]
 
 
 def encoded(cases: Sequence[Played], encoder: Encoder) -> list[Played]:

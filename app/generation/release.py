@@ -107,9 +107,9 @@ class Release:
                 return verdict, _contributing(text, cited)
             if verdict.support == "unchecked":
                 return verdict, list(cited)
-        likely = self._likely(text, cited)
-        together = [[*cited, *likely]] if cited and likely else []
-        for tried in (*([passage] for passage in likely), *together):
+        beside = self._beside(text, cited)
+        together = [[*cited, *beside]] if beside else []
+        for tried in (*([passage] for passage in self._likely(text, cited)), *together):
             other = self._check(text, tried)
             if other.support in BORNE_OUT:
                 return other, _contributing(text, tried)
@@ -127,6 +127,19 @@ class Release:
         if verdict.support == "supported" and _only_titles(text, passages):
             return Verdict("unsupported", "the passage says little of this", verdict.score)
         return verdict
+
+    def _beside(self, text: str, cited: Sequence[Passage]) -> list[Passage]:
+        """Return passages of the articles cited that have most of what the cited ones lack."""
+        lacking = set(content_terms(text))
+        lacking -= {term for each in cited for term in content_terms(each.chunk.text)}
+        articles = {each.article.id for each in cited}
+        held = [
+            (len(lacking & set(content_terms(each.chunk.text))), each)
+            for each in self._passages.values()
+            if each.article.id in articles and each not in cited
+        ]
+        having = sorted((pair for pair in held if pair[0]), key=lambda pair: -pair[0])
+        return [each for _, each in having[:TRIED]]
 
     def _likely(self, text: str, cited: Sequence[Passage]) -> list[Passage]:
         """Return the passages not cited that share most with a sentence, best first.
