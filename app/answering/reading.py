@@ -68,8 +68,8 @@ def weights() -> Weights:
 
 def model_of(fingerprint: str) -> str:
     """Return a fingerprint without the precision: model, and sha256 of the weights."""
-    name, _, digest = fingerprint.rsplit("/", 2)
-    return f"{name}/{digest}"
+    parts = fingerprint.split("/")
+    return "/".join([*parts[:-2], parts[-1]])
 
 
 def reader_of(encoder: object) -> Reader | None:

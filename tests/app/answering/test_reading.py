@@ -71,6 +71,7 @@ def test_only_the_model_that_was_fitted_on_reads(
 def test_a_model_is_the_same_in_every_precision() -> None:
     """The precision is left out of a fingerprint."""
     assert model_of("a/b/fp32/00ff") == model_of("a/b/bf16/00ff") == "a/b/00ff"
+    assert model_of("hash-256") == "hash-256"  # not one of ours
 
 
 def test_nothing_to_look_from_is_no_error(reader: Counted) -> None:
