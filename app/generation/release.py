@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from app.answering.answer import AnswerSentence, Begins, Citation, SentenceReleased
@@ -20,6 +20,8 @@ TRIED = 3  # passages that are tried where what is cited does not bear a sentenc
 LEAST = 2  # words of a sentence that is borne out by a passage which it does not cite
 SHARED = 0.25  # of a sentence's words that a cited passage or a further quote has to add
 TOLD = 1 / 3  # of a sentence's words that have to be in the text of what it cites
+MEANT = 0.5  # of a sentence's words, from which on the cited passages are those it is about
+ADDED = frozenset({"name", "number"})  # what another passage of the same article may add
 BORNE_OUT: tuple[Checked, ...] = ("verbatim", "supported")
 _EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _SAYS = re.compile(r"\w")
@@ -107,13 +109,26 @@ class Release:
                 return verdict, _contributing(text, cited)
             if verdict.support == "unchecked":
                 return verdict, list(cited)
-        beside = self._beside(text, cited)
-        together = [[*cited, *beside]] if beside else []
-        for tried in (*([passage] for passage in self._likely(text, cited)), *together):
+        for tried in self._instead(text, cited, verdict):
             other = self._check(text, tried)
             if other.support in BORNE_OUT:
                 return other, _contributing(text, tried)
         return verdict, list(cited)
+
+    def _instead(
+        self, text: str, cited: Sequence[Passage], verdict: Verdict
+    ) -> Iterator[list[Passage]]:
+        """Yield passages that may bear a sentence out in the place of those cited.
+
+        Where these have most of it, and one thing otherwise, they are what is meant: only a name
+        or a number may be added from elsewhere in the same article.
+        """
+        if _share(text, " ".join(each.chunk.text for each in cited)) < MEANT:
+            yield from ([passage] for passage in self._likely(text, cited))
+        if {fault.kind for fault in verdict.faults} <= ADDED:
+            beside = self._beside(text, cited)
+            if beside:
+                yield [*cited, *beside]
 
     def _check(self, text: str, passages: Sequence[Passage]) -> Verdict:
         evidence = [Evidence.of(each) for each in passages]
@@ -150,7 +165,7 @@ class Release:
             return []
         others = [each for each in self._passages.values() if each not in cited]
         shares = [(_share(text, each.chunk.text), each) for each in others]
-        likely = sorted((pair for pair in shares if pair[0] >= 0.5), key=lambda pair: -pair[0])
+        likely = sorted((pair for pair in shares if pair[0] >= MEANT), key=lambda pair: -pair[0])
         return [each for _, each in likely[:TRIED]]
 
 
