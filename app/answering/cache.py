@@ -77,7 +77,7 @@ class AnswerCache:
             yield from _again(kept, question, start)
             return
         events: list[Event] = []
-        for event in self._engine.events(question, meant, condition, history):
+        for event in self._engine.events(question, meant, condition):
             if not isinstance(event, Waiting):
                 events.append(_lean(event))
             if isinstance(event, Done) and not any(map(_is_passing, events)):
