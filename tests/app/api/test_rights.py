@@ -33,6 +33,7 @@ NEEDS: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/v1/answers"): {"ask"},
     ("GET", "/api/v1/answers/{answer_id}"): {"ask"},
     ("GET", "/api/v1/answers/{answer_id}/events"): {"ask"},
+    ("GET", "/api/v1/answers/{answer_id}/suggestions"): {"ask"},
     ("POST", "/api/v1/search"): {"search"},
     ("GET", "/api/v1/suggestions"): {"ask"},
     ("POST", "/api/v1/conversations"): {"ask"},
