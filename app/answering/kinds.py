@@ -76,7 +76,8 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "number",
         re.compile(
             r"\bhow\s+(?:many|much|long|far|old|tall|high|big|large|often|fast|deep|wide|heavy|"
-            rf"hot|cold|few|close)\b|\b(?:what|which)\s+(?:\w+\s+){{0,3}}?(?:{_MEASURES})\b",
+            rf"hot|cold|few|close)\b|\b(?:what|which)\s+(?:\w+\s+){{0,3}}?(?:{_MEASURES})\b"
+            r"|\bwhat\s+(?:do|does|did|will|would)\b[^?]*\b(?:cost|pay|earn|weigh|measure)\s*\??$",
             re.I,
         ),
     ),

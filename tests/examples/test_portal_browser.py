@@ -25,7 +25,7 @@ from tests.app.web.widget.hand import ask, composer, launcher
 pytestmark = [*test_browser.pytestmark, pytest.mark.timeout(900)]
 
 PASSWORDS = {"mara": "lantern-quay-41", "ines": "copper-gull-83", "tomasz": "north-rope-26"}
-OF_HR = ("How much does band 4 pay?", "36,200 to 43,800 euros", "Pay bands 2026")
+OF_HR = ("What does band 4 pay?", "36,200 to 43,800 euros", "Pay bands 2026")
 OF_IT = ("Where is the break-glass password?", "two sealed envelopes", "Administrator access")
 OF_ALL = ("How many days of annual leave do I have?", "28 days", "Annual leave")
 
