@@ -31,28 +31,47 @@ class Check:
 
 
 def examine(service: Service) -> dict[str, Any]:
-    """Check an open service: its folder, store, encoder and chat model."""
+    """Check an open service: its folder, store, encoder and models."""
     settings = service.settings
-    return report(
-        [
-            Check("settings", True, "they can be used, and fit together"),
-            _folder(settings.data_dir),
-            _store(service),
-            _encoder(service),
-            *_model(settings),
-        ]
-    )
+    return _whole([*_opened(service), *_model(settings)])
 
 
 def examine_closed(settings: Settings, error: CitewellError) -> dict[str, Any]:
-    """Check what can be checked where the store could not be opened."""
-    return report(
-        [
-            Check("settings", True, "they can be used, and fit together"),
-            Check("store", False, str(error)),
-            *_model(settings),
-        ]
-    )
+    """Check what can be checked where the service could not be opened.
+
+    Where that may be for a chat model or a reranker, it is opened without them.
+    """
+    models = [*_model(settings)]
+    if all(check.ok for check in models):
+        return _whole([*_unopened(settings, error), *models])
+    return _whole([*_opened_without_models(settings), *models])
+
+
+def _whole(checks: list[Check]) -> dict[str, Any]:
+    return report([Check("settings", True, "they can be used, and fit together"), *checks])
+
+
+def _opened(service: Service) -> list[Check]:
+    return [_folder(service.settings.data_dir), _store(service), _encoder(service)]
+
+
+def _opened_without_models(settings: Settings) -> list[Check]:
+    from app.service import Service
+
+    without = settings.model_copy(update={"llm": None, "reranker": None})
+    try:
+        service = Service(without, threads=os.cpu_count() or 1)
+    except CitewellError as exc:
+        return _unopened(settings, exc)
+    try:
+        return _opened(service)
+    finally:
+        service.close()
+
+
+def _unopened(settings: Settings, error: CitewellError) -> list[Check]:
+    folder = [_folder(settings.data_dir)] if settings.data_dir.is_dir() else []
+    return [*folder, Check("store", False, str(error))]
 
 
 def report(checks: list[Check]) -> dict[str, Any]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import langsmith.utils
 import pytest
 
-from app.doctor import _folder, _tracing
-from tests.app.conftest import RunCitewell, Server
+from app.doctor import _folder
+from tests.app.conftest import ROOT, RunCitewell, Server
 from tests.model_server import ModelServer, Script
 
+DOCUMENTED = ROOT / "docs" / "chat-model.md"
 KEY = "sk-of-the-doctor"
 
 
@@ -30,6 +34,14 @@ def with_model(model_server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Mo
     monkeypatch.setenv("CITEWELL_LLM_BASE_URL", model_server.url)
     monkeypatch.setenv("CITEWELL_LLM_API_KEY", KEY)
     return model_server
+
+
+@pytest.fixture
+def langsmith_forgets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have LangSmith's package, which keeps what it read, read the environment anew."""
+    langsmith.utils.get_env_var.cache_clear()
+    yield
+    langsmith.utils.get_env_var.cache_clear()
 
 
 def examined(citewell: RunCitewell, data_dir: Path) -> tuple[int, dict[str, Any]]:
@@ -97,13 +109,29 @@ def test_a_model_that_is_not_installed_is_told(
     assert "reply" not in checks
 
 
-def test_tracing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where LangChain would send prompts to LangSmith, the doctor says so."""
-    assert _tracing() == []
-    monkeypatch.setenv("LANGSMITH_TRACING", "true")
-    assert [check.said for check in _tracing()] == [
-        "LANGSMITH_TRACING sends prompts and replies to LangSmith"
+def test_a_key_that_is_missing_is_told(
+    citewell: RunCitewell, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines are those that docs/chat-model.md shows: the model alone is wrong."""
+    (data_dir.with_name("sea.md")).write_text("The sea is salt.\n", encoding="utf-8")
+    assert citewell(data_dir, "ingest", data_dir.with_name("sea.md")).returncode == 0
+    monkeypatch.setenv("CITEWELL_LLM", "openai:gpt-5-mini")
+    done = citewell(data_dir, "doctor")
+    assert done.returncode == 1
+    shown = re.search(r"\$ citewell doctor\n(.+?)```", DOCUMENTED.read_text(), re.S)
+    assert shown
+    assert [_masked(line) for line in done.stdout.splitlines()] == [
+        _masked(line) for line in shown[1].splitlines()
     ]
+
+
+def _masked(line: str) -> str:
+    """Return a line without the path and the numbers that differ from store to store."""
+    if line.startswith("WRONG"):
+        return line
+    line = re.sub(r"(data folder: ).+?(: [\d.]+ [MG]B)", r"\1PATH\2", line)
+    line = re.sub(r"\d+(?:\.\d+)? [MG]B", "BYTES", line)
+    return re.sub(r"\b\d+ (articles|chunks|collections|ms)\b", r"N \1", line)
 
 
 def test_a_full_disk_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
