@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import langsmith.utils
 import pytest
 
-from app.doctor import _folder
+from app.doctor import TRACING, _folder, _tracing
 from tests.app.conftest import ROOT, RunCitewell, Server
+from tests.cross_encoders import make_cross_encoder
 from tests.model_server import ModelServer, Script
 
 DOCUMENTED = ROOT / "docs" / "chat-model.md"
@@ -132,6 +134,76 @@ def _masked(line: str) -> str:
     line = re.sub(r"(data folder: ).+?(: [\d.]+ [MG]B)", r"\1PATH\2", line)
     line = re.sub(r"\d+(?:\.\d+)? [MG]B", "BYTES", line)
     return re.sub(r"\b\d+ (articles|chunks|collections|ms)\b", r"N \1", line)
+
+
+def test_a_reranker_is_tried(
+    citewell: RunCitewell, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reranker that is set is run on a passage; without one, nothing is said of it."""
+    _, checks = examined(citewell, data_dir)
+    assert "reranker" not in checks
+    model = make_cross_encoder(data_dir.with_name("model"), {("q", "a"): 1.0, ("q", "b"): 0.0})
+    monkeypatch.setenv("CITEWELL_RERANKER", str(model))
+    _, checks = examined(citewell, data_dir)
+    assert checks["reranker"]["ok"]
+    assert str(model) in checks["reranker"]["said"]
+
+
+@pytest.mark.parametrize("weights", [b"broken", None])
+def test_a_reranker_that_cannot_be_loaded_is_wrong(
+    citewell: RunCitewell, data_dir: Path, monkeypatch: pytest.MonkeyPatch, weights: bytes | None
+) -> None:
+    """One that is missing or broken is wrong, and the store beside it is tried all the same."""
+    model = data_dir.with_name("model")
+    if weights:
+        make_cross_encoder(model, {("q", "a"): 1.0, ("q", "b"): 0.0})
+        (model / "model.safetensors").write_bytes(weights)
+    monkeypatch.setenv("CITEWELL_RERANKER", str(model))
+    status, checks = examined(citewell, data_dir)
+    assert status == 1
+    assert not checks["reranker"]["ok"]
+    assert checks["encoder"]["ok"]
+    assert "citewell ingest" in checks["store"]["said"]
+
+
+@pytest.mark.parametrize("value", ["true", "false", " ", "1", "TRUE"])
+@pytest.mark.parametrize("name", TRACING)
+@pytest.mark.parametrize("other", [None, *TRACING])
+def test_tracing_is_told(
+    langsmith_forgets: None,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    other: str | None,
+) -> None:
+    """Where LangChain would send prompts to LangSmith, the doctor says so, and by which variable.
+
+    Whether it would is told by LangSmith's own package.
+    """
+    if other is not None:
+        monkeypatch.setenv(other, "true")
+    monkeypatch.setenv(name, value)
+    said = [check.said for check in _tracing()]
+    assert bool(said) == langsmith.utils.tracing_is_enabled()
+    if value == "true" and other in (None, name):
+        assert said == [f"{name} sends prompts and replies to LangSmith"]
+
+
+def test_no_variable_no_tracing() -> None:
+    """Where no variable is set, nothing is said."""
+    assert _tracing() == []
+
+
+def test_files_that_vanish_are_not_counted(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search indexes drop files while the folder is measured: the others are counted."""
+    (data_dir / "kept").write_bytes(b"x" * 2_000_000)
+    walk = os.walk
+
+    def late(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        return ((place, folders, ["gone", *names]) for place, folders, names in walk(folder))
+
+    monkeypatch.setattr("app.doctor.os.walk", late)
+    assert ": 2.0 MB, " in _folder(data_dir).said
 
 
 def test_a_full_disk_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
