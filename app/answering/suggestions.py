@@ -23,7 +23,6 @@ _MONTH = rf"(?:{'|'.join(name.capitalize() for name in MONTHS if len(name) > 2)}
 _DAY = rf"(?:\d{{1,2}}\s+{_MONTH}\s+|{_MONTH}\s+(?:\d{{1,2}},\s+)?)?"
 _DATE = rf"(?:in|on)\s+(?:(?:early|late|mid)[\s-])?{_DAY}(?:1\d{{3}}|20\d\d)\b(?![-–s’'])"
 _LED = re.compile(rf"^{_DATE}\s*,?\s+(?=\S)", re.IGNORECASE)
-_YEAR = re.compile(r"\b(1\d{3}|20\d\d)\b")
 _WORD = r"[^\W_][\w’'&./-]*"
 _S = rf"(?P<s>{_WORD}(?:\s+{_WORD}){{0,{SUBJECT - 1}}}?)"
 _ASIDE = r"(?P<aside>,\s+[^,;:]{3,80},)?"

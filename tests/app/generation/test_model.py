@@ -82,11 +82,6 @@ def test_a_provider_that_does_not_count(model: Open, model_server: ModelServer) 
     assert reply.usage == Usage(1, 0, 0, None, False)
 
 
-def test_usage_adds_up() -> None:
-    """What several calls took is added; a cost that is not known counts nothing."""
-    assert Usage(1, 10, 5, 0.5, True) + Usage(2, 1, 1, None, False) == Usage(3, 11, 6, 0.5, True)
-
-
 def test_silence_is_told_while_it_lasts(model: Open, model_server: ModelServer) -> None:
     """Who reads gets None about twice a second while the model says nothing."""
     model_server.play(Script(["Yes."], first=1.2))
