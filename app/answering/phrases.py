@@ -12,7 +12,7 @@ from app.answering.dates import MONTHS, WEEKDAYS
 from app.answering.features import PRONOUNS
 from app.answering.nouns import is_person
 from app.answering.verbs import BASE_OF_PARTICIPLE, BASE_OF_PAST
-from vectorstore.lexical import STOP_WORDS
+from vectorstore.stopwords import STOP_WORDS
 
 SUBJECT = 7  # words of a subject at most
 OBJECT = 9  # words behind a verb at most
