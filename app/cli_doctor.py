@@ -13,7 +13,7 @@ from vectorstore.errors import CitewellError, SettingsError
 
 
 def doctor(as_json: JsonOption = False, data_dir: DataDirOption = None) -> None:
-    """Try settings, store, encoder and chat model; exit status 1 if something is wrong."""
+    """Try settings, store, encoder and models; exit status 1 if something is wrong."""
     result = _examined()
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else _text(result))
     if not result["ok"]:

@@ -77,13 +77,14 @@ class Service:
         self.reranker = (
             Reranker(settings.reranker, settings.rerank_ms, threads) if settings.reranker else None
         )
+        # before the store, which would stay open if the model cannot be set up
+        writer = self._open_writer(today) if settings.llm else None
         fingerprint = {"encoder": self.encoder.fingerprint, "splitter": SPLITTER}
         self.store = Store(settings.data_dir, fingerprint, lock=lock)
         if "model" not in facts:
             self.store.catalogue.remember({"model": self._model, "precision": self._precision})
         self.records = Records(settings.data_dir / "catalogue.sqlite3")
         self._retriever = Retriever(self.store, self.encoder, reranker=self.reranker)
-        writer = self._open_writer(today) if settings.llm else None
         threshold = settings.threshold
         if writer is not None and settings.llm_threshold is not None:
             threshold = settings.llm_threshold

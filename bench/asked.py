@@ -37,7 +37,8 @@ from corpora import (
 )
 
 from app.answering.engine import TOP_K
-from vectorstore.lexical import BACKGROUND, analyze, content_terms
+from vectorstore.analysis import analyze, content_terms
+from vectorstore.lexical import BACKGROUND
 from vectorstore.retriever import ALPHA, SCORED, Retrieved, Retriever, coverage, fuse
 from vectorstore.rows import Located
 from vectorstore.scoring import Scorer

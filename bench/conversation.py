@@ -41,8 +41,8 @@ from app.evaluation.figures import ADDED, RIGHTLY, Row
 from app.evaluation.figures import OURS as CITEWELL
 from app.evaluation.sets import ConversationSet, Turn
 from app.evaluation.texts import REWRITERS, evaluate_turns
+from vectorstore.analysis import content_terms
 from vectorstore.encoder import SentenceTransformerEncoder
-from vectorstore.lexical import content_terms
 
 FOLDS = 10
 CHANGES, SEED = 2_000, 7

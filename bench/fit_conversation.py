@@ -20,9 +20,9 @@ from app.answering.mentions import stems_of
 from app.answering.reading import Reader
 from app.evaluation.metrics import normalize
 from app.evaluation.sets import Turn
+from vectorstore.analysis import content_terms
 from vectorstore.attention import Looks
 from vectorstore.encoder import SentenceTransformerEncoder
-from vectorstore.lexical import content_terms
 
 DEPENDENCE_C, PHRASES_C = 0.3, 0.3
 READING_C, LEANS_C = 0.003, 0.1  # of signs in units of their deviations

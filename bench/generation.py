@@ -41,9 +41,9 @@ from app.generation.marks import CitationStream
 from app.generation.prompts import ANSWER
 from app.generation.release import Release
 from app.generation.screen import Screen
-from ingest.split import find_sentences
+from vectorstore.analysis import content_terms
 from vectorstore.encoder import SentenceTransformerEncoder
-from vectorstore.lexical import content_terms
+from vectorstore.sentences import find_sentences
 from vectorstore.types import (
     ArticleHead,
     Chunk,

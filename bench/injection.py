@@ -30,10 +30,10 @@ from scipy.stats import binomtest  # noqa: E402
 from app.evaluation.files import read_lines  # noqa: E402
 from app.generation.prompts import ANSWER  # noqa: E402
 from app.generation.screen import Screen  # noqa: E402
-from ingest.split import find_sentences  # noqa: E402
 from tests.app.generation.trial import KINDS, PLACES, Outcome, Trial  # noqa: E402
 from tests.fakes import FINGERPRINT  # noqa: E402
 from tests.real_model import start_real_model  # noqa: E402
+from vectorstore.sentences import find_sentences  # noqa: E402
 from vectorstore.store import Store  # noqa: E402
 
 CONTROLS = 2

@@ -35,7 +35,8 @@ from report import print_table
 from app.evaluation.bootstrap import Resampler
 from app.evaluation.stores import CachedQueries
 from vectorstore import retriever
-from vectorstore.lexical import BACKGROUND, analyze, content_terms
+from vectorstore.analysis import analyze, content_terms
+from vectorstore.lexical import BACKGROUND
 from vectorstore.retriever import ALPHA, CANDIDATES, SCORED, Retriever, fuse
 from vectorstore.rows import Located
 from vectorstore.scoring import Scorer

@@ -37,10 +37,11 @@ from app.evaluation.bootstrap import Resampler
 from app.evaluation.ranking import measure_ranking
 from app.evaluation.sets import Question as Judged
 from app.evaluation.stores import CachedQueries
-from vectorstore.lexical import STOP_WORDS, analyze, content_terms
+from vectorstore.analysis import analyze, content_terms
 from vectorstore.retriever import ALPHA, CANDIDATES, SCORED, coverage, fuse
 from vectorstore.rows import Located
 from vectorstore.scoring import FEATURES, PREFIX, SATURATED, WEIGHTS, Scorer
+from vectorstore.stopwords import STOP_WORDS
 from vectorstore.store import Store
 from vectorstore.types import Filter, embedding_context
 

@@ -27,7 +27,7 @@ from app.answering.evidence import Evidence
 from app.answering.verify import Verdict, Verifier
 from app.evaluation.bootstrap import Interval, Resampler
 from app.evaluation.files import read_lines
-from ingest.split import find_sentences
+from vectorstore.sentences import find_sentences
 
 NEEDED: tuple[Kind, ...] = ("number", "unit", "date", "name", "negation", "foreign")
 VARIANTS = 4  # faults of one kind in one sentence, at most, all different

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from corpora import argument_parser, need, read_lines, workplace
 
-from ingest.split import find_sentences
 from vectorstore.encoder import SentenceTransformerEncoder
+from vectorstore.sentences import find_sentences
 from vectorstore.types import EncoderInput
 
 SIZES = (2, 3, 1, 4)  # sentences of a window, in the order in which they are used

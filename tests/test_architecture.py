@@ -49,7 +49,7 @@ DOORS = {
     "mcp": ["app/mcp_server.py"],
     "uvicorn": ["app/api/protocol.py", "app/api/server.py"],
     "trafilatura": ["ingest/extract.py"],
-    "sentencex": ["ingest/split.py"],
+    "sentencex": ["vectorstore/sentences.py"],
     "typer": [
         "app/cli.py",
         "app/cli_access.py",

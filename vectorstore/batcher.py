@@ -73,47 +73,42 @@ class QueryBatcher:
         Raises:
             EncoderError: This question could not be encoded, or one of those beside it.
         """
-        with self._changed:
-            known = self._vectors.get(query)
-            if known is not None:
-                self._vectors.move_to_end(query)
-                return Encoded(known)
-            asked = self._underway.get(query)
-            if asked is None:
-                asked = self._underway[query] = _Asked(query)
-                self._waiting.append(asked)
-            while not asked.is_done:
-                if self._free and self._waiting:
-                    self._lead()
-                else:
-                    self._changed.wait()
-        if asked.found is None:
-            raise asked.error or RuntimeError  # one of the two is there
-        return asked.found
+        return self.encode_all([query])[query]
 
-    def encode_all(self, queries: Sequence[str]) -> None:
-        """Encode those questions of several that are not remembered, together, and remember them.
+    def encode_all(self, queries: Sequence[str]) -> dict[str, Encoded]:
+        """Return the vector of each question; those not remembered are encoded together.
 
         Raises:
             EncoderError: One of them could not be encoded.
         """
+        found: dict[str, Encoded] = {}
+        mine: list[_Asked] = []
         with self._changed:
-            mine = []
             for query in dict.fromkeys(queries):
-                if query not in self._vectors:
-                    asked = self._underway.get(query)
-                    if asked is None:
-                        asked = self._underway[query] = _Asked(query)
-                        self._waiting.append(asked)
-                    mine.append(asked)
+                known = self._vectors.get(query)
+                if known is None:
+                    mine.append(self._ask(query))
+                else:
+                    self._vectors.move_to_end(query)
+                    found[query] = Encoded(known)
             while not all(asked.is_done for asked in mine):
                 if self._free and self._waiting:
                     self._lead()
                 else:
                     self._changed.wait()
         for asked in mine:
-            if asked.error is not None:
-                raise asked.error
+            if asked.found is None:
+                raise asked.error or RuntimeError  # one of the two is there
+            found[asked.query] = asked.found
+        return found
+
+    def _ask(self, query: str) -> _Asked:
+        """Return what is under way for a question, which waits from now on if nothing was."""
+        asked = self._underway.get(query)
+        if asked is None:
+            asked = self._underway[query] = _Asked(query)
+            self._waiting.append(asked)
+        return asked
 
     def _lead(self) -> None:
         """Encode what waits, while others may ask; called with the lock held, as it returns."""

@@ -98,6 +98,7 @@ class SentenceTransformerEncoder:
     def _loaded(self) -> SentenceTransformer:
         _ = self.fingerprint  # a wrong model is refused before it is run
         import torch
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
 
@@ -106,7 +107,7 @@ class SentenceTransformerEncoder:
         try:
             model = SentenceTransformer(str(self._folder), device="cpu", local_files_only=True)
             _lower(model, self.precision)
-        except (OSError, ValueError, KeyError, RuntimeError) as exc:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
             msg = (
                 f"Encoder {self.model!r} cannot be loaded as {self.precision} "
                 f"from {self._folder}: {exc}"

@@ -18,11 +18,9 @@ from vectorstore.errors import StoreError
 from vectorstore.language import ENGLISH
 from vectorstore.reader import LexicalRow
 from vectorstore.steps import Step, ignore
-from vectorstore.stopwords import STOP_WORDS
 from vectorstore.types import Filter
 
 ANALYZER = "citewell_4"  # a change of the analysis or the fields needs a new name
-__all__ = ["ANALYZER", "BACKGROUND", "STOP_WORDS", "LexicalIndex", "analyze", "content_terms"]
 HEAP_BYTES = 64_000_000
 BACKGROUND = 1_000  # chunks of other articles, imagined, when a term's weight is told
 

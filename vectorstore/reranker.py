@@ -85,6 +85,7 @@ class Reranker:
     @cached_property
     def _loaded(self) -> CrossEncoder:
         import torch
+        from safetensors import SafetensorError
         from sentence_transformers import CrossEncoder
         from transformers.utils import logging as transformers_logging
 
@@ -98,7 +99,7 @@ class Reranker:
                 model_kwargs={"dtype": torch.float32, "use_safetensors": True},
                 activation_fn=torch.nn.Identity(),  # a sigmoid in float32 makes good scores equal
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as exc:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
             msg = f"Reranker {self.model!r} cannot be loaded from {self._folder}: {exc}"
             raise EncoderError(msg) from exc
         if model.num_labels != 1:

@@ -14,7 +14,7 @@ from app.answering.names import Vocabulary
 from app.answering.polarity import Polarity
 from app.answering.quantities import Quantity, find_quantities
 from app.answering.wording import Quoted
-from vectorstore.lexical import content_terms
+from vectorstore.analysis import content_terms
 from vectorstore.types import Passage, SentenceVectors
 
 KEPT = 64  # passages read a moment ago

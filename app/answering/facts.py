@@ -21,7 +21,7 @@ from app.answering.polarity import (
 )
 from app.answering.quantities import Quantity, find_quantities, quantity_supported
 from app.answering.wording import edit, missing_quotation
-from vectorstore.lexical import content_terms
+from vectorstore.analysis import content_terms
 
 NEAREST = 8  # sentences in which a number or a date may stand, with the neighbours of the best
 CLOSEST = 3  # sentences that decide on negation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from vectorstore.lexical import content_terms
+from vectorstore.analysis import content_terms
 from vectorstore.types import ArticleHead
 
 _PLEASE = r"^\W*(?:please\s+)?(?:(?:can|could|would)\s+you\s+(?:please\s+)?)?"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from app.answering.words import terms
-from vectorstore.lexical import STOP_WORDS, analyze
+from vectorstore.analysis import analyze
+from vectorstore.stopwords import STOP_WORDS
 
 Span = tuple[int, int]
 

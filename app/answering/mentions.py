@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from vectorstore.lexical import STOP_WORDS, analyze
+from vectorstore.analysis import analyze
+from vectorstore.stopwords import STOP_WORDS
 
 TOKEN = re.compile(r"[^\W_]+")
 # A stop after a single letter ends no sentence: "Washington D.C. is", "J. Garcia".

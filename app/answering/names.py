@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from app.answering.dates import MONTHS, WEEKDAYS
-from vectorstore.lexical import STOP_WORDS, analyze
+from vectorstore.analysis import analyze
+from vectorstore.stopwords import STOP_WORDS
 
 _TOKEN = re.compile(r"[^\W_]+(?:[.’'&-][^\W_]+)*")
 _JOINT = re.compile(r"(?:(?<=\b[A-Z])\.)?\s+(?:[a-z]{1,5}\s+)*")

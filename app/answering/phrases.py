@@ -12,7 +12,7 @@ from app.answering.dates import MONTHS, WEEKDAYS
 from app.answering.features import PRONOUNS
 from app.answering.nouns import is_person
 from app.answering.verbs import BASE_OF_PARTICIPLE, BASE_OF_PAST
-from vectorstore.lexical import STOP_WORDS
+from vectorstore.stopwords import STOP_WORDS
 
 SUBJECT = 7  # words of a subject at most
 OBJECT = 9  # words behind a verb at most
@@ -155,10 +155,10 @@ def _is_phrase(words: list[str]) -> bool:
 
 
 def _is_name_with_and(words: list[str]) -> bool:
+    """Whether the "and" inside a phrase is of a name: "the Isles of Ada and Hall"."""
     place = [word.lower() for word in words].index("and")
-    around = words[max(0, place - 1) : place + 2]
-    is_name = len(around) == len("x and y".split()) and around[0][0].isupper()
-    return is_name and around[2][0].isupper() and words[0].lower() == "the"
+    around = words[place - 1], words[place + 1]  # it stands at neither end
+    return words[0].lower() == "the" and all(word[0].isupper() for word in around)
 
 
 def _is_small(words: list[str], setting: Setting) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from vectorstore.lexical import STOP_WORDS, analyze
+from vectorstore.analysis import analyze
+from vectorstore.stopwords import STOP_WORDS
 
 _TOKEN = re.compile(r"[^\W_]+(?:[’'-][^\W_]+)*|[.;:!?,–—()]")
 _DETERMINERS = frozenset("no none nobody nothing nowhere neither nor without".split())

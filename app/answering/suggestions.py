@@ -23,7 +23,6 @@ _MONTH = rf"(?:{'|'.join(name.capitalize() for name in MONTHS if len(name) > 2)}
 _DAY = rf"(?:\d{{1,2}}\s+{_MONTH}\s+|{_MONTH}\s+(?:\d{{1,2}},\s+)?)?"
 _DATE = rf"(?:in|on)\s+(?:(?:early|late|mid)[\s-])?{_DAY}(?:1\d{{3}}|20\d\d)\b(?![-–s’'])"
 _LED = re.compile(rf"^{_DATE}\s*,?\s+(?=\S)", re.IGNORECASE)
-_YEAR = re.compile(r"\b(1\d{3}|20\d\d)\b")
 _WORD = r"[^\W_][\w’'&./-]*"
 _S = rf"(?P<s>{_WORD}(?:\s+{_WORD}){{0,{SUBJECT - 1}}}?)"
 _ASIDE = r"(?P<aside>,\s+[^,;:]{3,80},)?"
@@ -51,7 +50,6 @@ _MANY = (
     r"(?:\s+of\s+(?:[A-Z]\w*\s+)?[a-z]+)?)"
 )
 _NAME = r"[A-ZÀ-Þ][\w’'-]+(?:\s+(?:of|the|de|del|van|von|der|la|and|[A-ZÀ-Þ][\w’'.-]*))*"
-
 _MOST = (
     r"(?:world[’']s\s+)?(?:first|last|largest|smallest|oldest|longest|highest|tallest|deepest|biggest"
     r"|fastest|heaviest|busiest|most\s+[a-z]+|second[\s-][a-z]+est)"
@@ -101,74 +99,68 @@ _OPEN = frozenset(
 _LASTING = frozenset(
     "hold employ own need use support dominate operate control influence consider see".split()
 )  # what goes on for long has no day
+_AT = (" in ", " on ", " at ")
 
-Ask = Callable[[Found, bool], str]
+Ask = Callable[[Found, bool], str]  # of a match, and whether a date leads its clause
+
+
+def _fill(form: str, found: Found, least: int = 0, **parts: str | None) -> str:
+    """Return a question with a match's groups and other parts filled in; "" where one is None.
+
+    The subject, of `least` words, and the rest are phrases, and "" where they are none.
+    """
+    if "{s}" in form:
+        parts["s"] = found.subject(least) or None
+    if "{rest}" in form and "rest" not in parts:
+        parts["rest"] = found.rest()
+    if None in parts.values():
+        return ""
+    groups = {name: found[name] for name in found.match.re.groupindex}
+    return form.format_map(groups | parts)
+
+
+def _form(form: str, least: int = 0) -> Ask:
+    return lambda found, _led: _fill(form, found, least)
 
 
 def _when_passive(found: Found, led: bool) -> str:
-    subject, rest = found.subject(), found.rest(6)
-    if not subject or (not led and not found["date"]):
-        return ""
-    if rest is None or rest.startswith(
-        (" by ", " from ", " with ", " at ", " in ", " on ", " to ")
-    ):
+    rest = found.rest(6)
+    if rest is None or rest.startswith((*_AT, " by ", " from ", " with ", " to ")):
         rest = ""
-    if not rest and found["done"] in _OPEN:
+    if not (led or found["date"]) or (not rest and found["done"] in _OPEN):
         return ""
-    return f"When {found['be']} {subject} {found['done']}{rest}?"
+    return _fill("When {be} {s} {done}{rest}?", found, rest=rest)
 
 
 def _when_active(found: Found, led: bool) -> str:
-    base = BASE_OF_PAST.get(found["did"])
-    subject, rest = found.subject(), found.rest()
-    if not base or not subject or rest is None or (not led and not found["date"]):
+    lasts = BASE_OF_PAST[found["did"]] in _LASTING
+    return _did("When", found) if (led or found["date"]) and not lasts else ""
+
+
+def _did(word: str, found: Found) -> str:
+    base, rest = BASE_OF_PAST[found["did"]], found.rest()
+    if not rest and base not in ALONE:
         return ""
-    if (not rest and base not in ALONE) or base in _LASTING:
-        return ""
-    return f"When did {subject} {base}{rest}?"
+    return _fill("{word} did {s} {base}{rest}?", found, word=word, base=base, rest=rest)
 
 
 def _who_passive(found: Found, _led: bool) -> str:
-    base = BASE_OF_PARTICIPLE.get(found["done"], "")
-    subject = found.subject(least=2)
-    if base not in MAKING or not subject or not is_person(found["name"]):
+    base = BASE_OF_PARTICIPLE[found["done"]]
+    if base not in MAKING or not is_person(found["name"]):
         return ""
-    return f"Who {PAST_OF_BASE[base]} {subject}?"
+    return _fill("Who {past} {s}?", found, 2, past=PAST_OF_BASE[base])
 
 
 def _who_active(found: Found, _led: bool) -> str:
-    base, rest = BASE_OF_PAST.get(found["did"], ""), found.rest()
-    if base not in MAKING or not rest or not is_person(found["s"]):
+    rest = found.rest()
+    if not rest or BASE_OF_PAST[found["did"]] not in MAKING or not is_person(found["s"]):
         return ""
     named = any(word[0].isupper() and word not in NO_NAMES for word in rest.split())
     return f"Who {found['did']}{rest}?" if named else ""
 
 
-def _why(found: Found, _led: bool) -> str:
-    subject, rest = found.subject(least=2), found.rest()
-    if not subject or rest is None:
-        return ""
-    return f"Why {found['be']} {subject} {found['done']}{rest}?"
-
-
-def _why_active(found: Found, _led: bool) -> str:
-    base = BASE_OF_PAST.get(found["did"])
-    subject, rest = found.subject(), found.rest()
-    if not base or not subject or rest is None or (not rest and base not in ALONE):
-        return ""
-    return f"Why did {subject} {base}{rest}?"
-
-
-def _where(found: Found, _led: bool) -> str:
-    subject = found.subject()
-    return f"Where {found['be']} {subject} {found['done']}?" if subject else ""
-
-
 def _how_many_are(found: Found, _led: bool) -> str:
-    rest = found.rest(8)
-    if not rest:
-        return ""
-    return f"How many {found['many']} {found['be']} {found['done']}{rest}?"
+    return _fill("How many {many} {be} {done}{rest}?", found, rest=found.rest(8) or None)
 
 
 def _how_many_who(found: Found, _led: bool) -> str:
@@ -179,57 +171,37 @@ def _how_many_who(found: Found, _led: bool) -> str:
 
 def _how_many_there(found: Found, _led: bool) -> str:
     rest = found.rest(6)
-    placed = rest and rest.startswith((" in ", " on ", " at ", " across ", " around "))
+    placed = rest and rest.startswith((*_AT, " across ", " around "))
     return f"How many {found['many']} {found['be']} there{rest}?" if placed else ""
 
 
 def _how_many_has(found: Found, _led: bool) -> str:
-    subject, rest = found.subject(), found.rest(0)
     does = {"has": "does", "have": "do", "had": "did"}[found["has"]]
-    if not subject or rest is None:
-        return ""
-    return f"How many {found['many']} {does} {subject} have?"
-
-
-def _how_long(found: Found, _led: bool) -> str:
-    subject = found.subject()
-    return f"How {found['long']} {found['be']} {subject}?" if subject else ""
-
-
-def _how_much(found: Found, _led: bool) -> str:
-    subject = found.subject(least=2)
-    return f"How much did {subject} cost?" if subject else ""
+    return _fill("How many {many} {does} {s} have?", found, does=does, rest=found.rest(0))
 
 
 def _how_many_did(found: Found, _led: bool) -> str:
-    subject, rest = found.subject(), found.rest(4)
-    if not subject or rest is None or any(letter.isdigit() for letter in rest):
+    base, rest = BASE_OF_PAST[found["did"]], found.rest(4)
+    if rest and (not rest.startswith(_AT) or any(letter.isdigit() for letter in rest)):
         return ""
-    if rest and not rest.startswith((" in ", " on ", " at ")):
-        return ""
-    return f"How many {found['many']} did {subject} {BASE_OF_PAST[found['did']]}{rest}?"
+    return _fill("How many {many} did {s} {base}{rest}?", found, base=base, rest=rest)
 
 
 def _most(found: Found, _led: bool) -> str:
     """Ask for what is the first, the last, the largest of its kind."""
-    rest = found.rest(12)
-    if not rest or len(rest.split()) < 2 or not found.subject():
+    rest = found.rest(12) or ""
+    who = {"person": "Who", "thing": "What", "place": "What"}.get(kind_of(rest), "")
+    if len(rest.split()) < 2 or (who == "Who") != is_person(found["s"]) or not found.subject():
         return ""
-    kind = kind_of(rest)
-    if kind not in ("person", "thing", "place") or (kind == "person") != is_person(found["s"]):
-        return ""
-    who = "Who" if kind == "person" else "What"
-    return f"{who} {found['be']} the {found['most']}{rest}?"
+    return f"{who} {found['be']} the {found['most']}{rest}?" if who else ""
 
 
 def _definition(found: Found, _led: bool) -> str:
-    subject, kind = found.subject(), kind_of(found["kind"])
-    if not subject:
-        return ""
+    kind = kind_of(found["kind"])
     if kind == "person" and is_person(found["s"]):
-        return f"Who {found['be']} {subject}?"
+        return _fill("Who {be} {s}?", found)
     if kind == "thing" and found["a"].lower() in ("a", "an"):
-        return f"What {found['be']} {subject}?"
+        return _fill("What {be} {s}?", found)
     return ""
 
 
@@ -237,47 +209,41 @@ _PAST, _PARTICIPLE = frozenset(BASE_OF_PAST), frozenset(BASE_OF_PARTICIPLE)
 _IS, _HAS = frozenset("is are was were".split()), frozenset("has have had".split())
 _BECAUSE, _COST = frozenset({"because"}), frozenset({"cost"})
 _DATED = rf"(?:\s+(?P<date>{_DATE})|{_ENDS})"
+_PASSIVE = rf"{_S}{_ASIDE}\s+{_BE}\s+{_LY}{_DONE}"
+_ACTIVE = rf"{_S}{_ASIDE}\s+{_DID}"
+_STATE = rf"{_S}{_ASIDE}\s+{_IS_WAS}"
+_SO_MANY = rf"{_COUNT}\s+{_MANY}"
 _COUNTED = r"(?P<done>[a-z]+(?:ed|en)|found|built|made|born|known)"
 _BASED = r"(?P<done>born|based|located|buried|headquartered)\s+(?:in|at|near)\s+(?:the\s+)?"
+_PRICE = rf"{_ABOUT}(?:[$€£]|US\$)?\d[\d,.]*"
 _TALL = rf"{_COUNT}\s+\w+\s+(?P<long>long|tall|high|wide|deep)\b"
 
 # A pattern, words of which the sentence has one (which is soon seen), what is asked.
 _PATTERNS: tuple[tuple[re.Pattern[str], frozenset[str], Ask], ...] = tuple(
     (re.compile(pattern), needed, ask)
     for pattern, needed, ask in (
-        (
-            rf"{_S}{_ASIDE}\s+{_BE}\s+{_LY}{_DONE}\s+by\s+(?:the\s+)?(?P<name>{_NAME})",
-            _PARTICIPLE,
-            _who_passive,
-        ),
-        (
-            rf"{_S},\s+{_DONE}\s+by\s+(?P<name>{_NAME})[^,]*,\s+\w",
-            _PARTICIPLE,
-            _who_passive,
-        ),
-        (rf"{_S}{_ASIDE}\s+{_DID}{_REST}{_ENDS}", _PAST, _who_active),
-        (rf"{_S}{_ASIDE}\s+{_BE}\s+{_LY}{_DONE}{_REST}\s*,?\s+because\s", _BECAUSE, _why),
-        (rf"{_S}\s+{_DID}{_REST}\s*,?\s+because\s", _BECAUSE, _why_active),
-        (rf"{_S}{_ASIDE}\s+{_BE}\s+{_LY}{_DONE}{_REST}{_DATED}", _PARTICIPLE, _when_passive),
-        (rf"{_S}{_ASIDE}\s+{_DID}{_REST}{_DATED}", _PAST, _when_active),
-        (rf"{_S}{_ASIDE}\s+{_IS_WAS}\s+the\s+(?P<most>{_MOST}){_REST}{_ENDS}", _IS, _most),
+        (rf"{_PASSIVE}\s+by\s+(?:the\s+)?(?P<name>{_NAME})", _PARTICIPLE, _who_passive),
+        (rf"{_S},\s+{_DONE}\s+by\s+(?P<name>{_NAME})[^,]*,\s+\w", _PARTICIPLE, _who_passive),
+        (rf"{_ACTIVE}{_REST}{_ENDS}", _PAST, _who_active),
+        (rf"{_PASSIVE}{_REST}\s*,?\s+because\s", _BECAUSE, _form("Why {be} {s} {done}{rest}?", 2)),
+        (rf"{_S}\s+{_DID}{_REST}\s*,?\s+because\s", _BECAUSE, lambda found, _: _did("Why", found)),
+        (rf"{_PASSIVE}{_REST}{_DATED}", _PARTICIPLE, _when_passive),
+        (rf"{_ACTIVE}{_REST}{_DATED}", _PAST, _when_active),
+        (rf"{_STATE}\s+the\s+(?P<most>{_MOST}){_REST}{_ENDS}", _IS, _most),
         (rf"The\s+(?P<most>{_MOST}){_REST}\s+{_IS_WAS}\s+(?P<s>{_NAME})[.,]", _IS, _most),
-        (rf"{_S}{_ASIDE}\s+{_IS_WAS}\s+(?P<a>an?|the)\s+(?P<kind>[^,;]+)", _IS, _definition),
-        (rf"{_S}{_ASIDE}\s+{_DID}\s+{_COUNT}\s+{_MANY}{_REST}{_ENDS}", _PAST, _how_many_did),
-        (
-            rf"{_COUNT}\s+{_MANY}\s+(?P<be>are|were)\s+{_LY}{_COUNTED}{_REST}{_ENDS}",
-            _IS,
-            _how_many_are,
-        ),
-        (rf"{_COUNT}\s+{_MANY}\s+{_DID}{_REST}{_ENDS}", _PAST, _how_many_who),
-        (rf"There\s+(?P<be>are|were)\s+{_COUNT}\s+{_MANY}{_REST}{_ENDS}", _IS, _how_many_there),
-        (rf"{_S}\s+(?P<has>has|have|had)\s+{_COUNT}\s+{_MANY}{_REST}[.,;]", _HAS, _how_many_has),
-        (rf"{_S}\s+{_IS_WAS}\s+{_TALL}", _IS, _how_long),
-        (rf"{_S}{_ASIDE}\s+cost\s+{_ABOUT}(?:[$€£]|US\$)?\d[\d,.]*", _COST, _how_much),
-        (rf"{_S}{_ASIDE}\s+{_IS_WAS}\s+{_BASED}(?!{_MONTH})[A-Z]", _IS, _where),
+        (rf"{_STATE}\s+(?P<a>an?|the)\s+(?P<kind>[^,;]+)", _IS, _definition),
+        (rf"{_ACTIVE}\s+{_SO_MANY}{_REST}{_ENDS}", _PAST, _how_many_did),
+        (rf"{_SO_MANY}\s+(?P<be>are|were)\s+{_LY}{_COUNTED}{_REST}{_ENDS}", _IS, _how_many_are),
+        (rf"{_SO_MANY}\s+{_DID}{_REST}{_ENDS}", _PAST, _how_many_who),
+        (rf"There\s+(?P<be>are|were)\s+{_SO_MANY}{_REST}{_ENDS}", _IS, _how_many_there),
+        (rf"{_S}\s+(?P<has>has|have|had)\s+{_SO_MANY}{_REST}[.,;]", _HAS, _how_many_has),
+        (rf"{_S}\s+{_IS_WAS}\s+{_TALL}", _IS, _form("How {long} {be} {s}?")),
+        (rf"{_S}{_ASIDE}\s+cost\s+{_PRICE}", _COST, _form("How much did {s} cost?", 2)),
+        (rf"{_STATE}\s+{_BASED}(?!{_MONTH})[A-Z]", _IS, _form("Where {be} {s} {done}?")),
     )
 )
 
+# What a sentence explains in passing: "Ada Hall, a chemist, ...", "the chemist Ada Hall".
 _PERSON = "|".join(sorted(PERSONS))
 _BESIDE = re.compile(
     rf"(?:^|(?<=[\w,]\s))(?P<s>(?:[Tt]he\s+)?{_NAME}),\s+(?P<a>an?|the)\s+"
@@ -293,9 +259,6 @@ _KNOWN = re.compile(
 )
 
 
-# What a sentence explains in passing: "Ada Hall, a chemist, ...", "the chemist Ada Hall".
-
-
 def _beside(sentence: str, setting: Setting) -> Iterator[str]:
     for match in _BESIDE.finditer(sentence):
         found, before = Found(match, setting), sentence[: match.start()].split()
@@ -304,9 +267,11 @@ def _beside(sentence: str, setting: Setting) -> Iterator[str]:
             continue  # it is a part of a longer name
         if kind == "person" and is_person(name):
             yield f"Who {tense_of(name, sentence, setting)} {name}?"
-        elif kind == "thing" and found["a"] != "the" and _is_told(before):
-            if not is_person(name) or is_thing(found["kind"]):
-                yield f"What is {name}?"
+        # it begins a sentence, or is what a verb does something to
+        told = not before or before[-1] in BASE_OF_PAST or before[-1].endswith(",")
+        thing = kind == "thing" and (not is_person(name) or is_thing(found["kind"]))
+        if thing and told and found["a"] != "the":
+            yield f"What is {name}?"
 
 
 def _who_is(sentence: str, setting: Setting) -> Iterator[str]:
@@ -332,8 +297,3 @@ _ASIDES: tuple[tuple[frozenset[str], Callable[[str, Setting], Iterator[str]]], .
     (PERSONS | {"who"}, _who_is),
     (frozenset({"known", "called"}), _known_as),
 )
-
-
-def _is_told(before: list[str]) -> bool:
-    """Whether what follows begins a sentence or is what a verb does something to."""
-    return not before or before[-1] in BASE_OF_PAST or before[-1].endswith(",")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vectorstore.lexical import content_terms
+from vectorstore.analysis import content_terms
 
 Idf = Callable[[Iterable[str]], Mapping[str, float]]
 """Terms to their inverse document frequency, as `LexicalIndex.idf` gives it."""

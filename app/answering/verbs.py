@@ -17,9 +17,9 @@ land launch legalise legalize marry merge move name nationalise nationalize orde
 occupy open outlaw paint pass patent perform plant premiere privatise privatize produce
 publish purchase ratify reach receive recognise recognize record release rename replace report
 require resign restore retire return score sign start suggest surrender transfer unify unite unveil
-visit vote end close charter incorporate debut dedicate agree ask carry cause count cover cross
-cancel decide describe detect discuss double employ endorse estimate exceed explore export fail
-follow import injure inspire measure need notice offer open photograph propose protect prove raise
+visit vote end close charter incorporate debut dedicate agree ask carry cause count cover
+cancel decide describe detect discuss double employ estimate exceed explore export fail
+follow import injure inspire measure need notice offer photograph propose protect prove raise
 refuse register reject reopen request rescue save seize serve settle survey test threaten train
 treat use warn approach consider control dominate encounter gather halve influence operate own
 promise provide remove resume reveal supply support sponsor suffer translate travel trigger

@@ -11,8 +11,8 @@ import numpy as np
 from app.answering.evidence import Evidence, Reading, read
 from app.answering.facts import Fault, Place, Told, find_faults
 from app.answering.support import Idf, Match, match, probability
+from vectorstore.analysis import content_terms
 from vectorstore.language import ENGLISH, language_of, primary
-from vectorstore.lexical import content_terms
 from vectorstore.types import Encoder
 
 # bench/support.py prints what other bounds would give.

@@ -13,8 +13,11 @@ from app.answering.span import SPAN
 from app.answering.trees import Trees
 
 # The best sentence's features, and what tells it from the next ones; see refusal.py.
-_BEST = (*SENTENCE, "logit", "logit above next", "logit above third", "chunks", "near sentences")
-REFUSAL = (*_BEST, *CONTRAST)
+REFUSAL = (
+    *SENTENCE,
+    *("logit", "logit above next", "logit above third", "chunks", "near sentences"),
+    *CONTRAST,
+)
 FILE = Path(__file__).with_name("weights.json")
 
 
@@ -40,6 +43,4 @@ def span_trees() -> Trees:
 @cache
 def refusal_trees() -> Trees:
     """Return what tells how probable it is that the best sentence answers."""
-    found = saved()["refusal"]
-    names = REFUSAL if len(found["names"]) == len(REFUSAL) else _BEST  # fitted before CONTRAST
-    return Trees.load(found, names)
+    return Trees.load(saved()["refusal"], REFUSAL)

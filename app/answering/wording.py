@@ -12,7 +12,8 @@ from typing import Literal
 from app.answering.names import Vocabulary, find_names
 from app.answering.polarity import antonyms, is_denial, is_negator
 from app.answering.quantities import Quantity, find_quantities, quantity_supported
-from vectorstore.lexical import STOP_WORDS, analyze
+from vectorstore.analysis import analyze
+from vectorstore.stopwords import STOP_WORDS
 
 NEAR = 0.7  # share of a sentence's words in another, in order, from which on it is that sentence
 SHORT = 4  # words that replace each other; longer stretches are another wording

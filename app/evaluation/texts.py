@@ -11,8 +11,8 @@ from app.evaluation.figures import ADDED, OURS, PRECISION, RECALL, RIGHTLY, Row
 from app.evaluation.metrics import extraction_scores, normalize
 from app.evaluation.sets import ConversationSet, PageSet, Turn
 from ingest.extract import extract
+from vectorstore.analysis import content_terms
 from vectorstore.errors import ArticleFormatError
-from vectorstore.lexical import content_terms
 
 Rewriter = Callable[[Turn], str | None]
 """Returns a turn's question as it would be asked alone; None where it has none for this turn."""

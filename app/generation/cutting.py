@@ -1,15 +1,15 @@
 """Where a sentence of a reply ends, decided on one character behind it.
 
-The splitter of articles (ingest/split.py) knows the abbreviations; around it stand rules for what
-it does not ask: brackets and quotations that are still open, small letters that go on, numbered
-items, days of the month, and marks, which models set behind whole sentences.
+The rules for articles (vectorstore/sentences.py) know abbreviations and ordinals; around them
+stand rules for what they do not ask: brackets and quotations that are still open, small letters
+that go on, numbered items, days of the month, and marks, which models set behind whole sentences.
 """
 
 from __future__ import annotations
 
 import re
 
-from ingest.split import find_sentences
+from vectorstore.sentences import find_sentences
 
 STOPS = ".!?…。！？؟۔।॥｡．‼⁇⁈⁉"
 TIGHT = "。！？｡"  # stops that no blank follows
@@ -33,8 +33,6 @@ _DAY = re.compile(
 )
 _INITIAL = re.compile(r"(?:^|[\s(\"“«.])[^\W\d_]\.$")
 _OMISSION = re.compile(r"[\[(［（【](?:…|\.{2,4}|。{2,6})$")  # "[…]"
-_ORDINAL = re.compile(r"(?:^|\s)\d{1,2}\.$")
-_DOTTED_DAYS = frozenset("bs cs da de et fi fo hr hu is lv nb nn no pl sk sl sr tr".split())
 
 
 def ends_with_stop(sentence: str) -> bool:
@@ -80,8 +78,6 @@ def _is_open(tail: str) -> bool:
 def _is_abbreviation(core: str, after: str, language: str) -> bool:
     """Tell whether the full stop at the end of `core` belongs to a word or a number."""
     if _NUMBERED.search(core) or _DAY.search(core) or _INITIAL.search(core):
-        return True
-    if language[:2] in _DOTTED_DAYS and _ORDINAL.search(core):
         return True
     words = " ".join(_SURROGATES.sub("x", core[-_MEMORY:]).split())
     following = after if after.isalnum() else "A"

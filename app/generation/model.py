@@ -15,10 +15,8 @@ from app.generation.reply import Limits, Piece, Places, Reply, Usage
 from vectorstore.errors import SettingsError
 
 if TYPE_CHECKING:
-    from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessageChunk
-    from langchain_core.runnables import RunnableConfig
 
     from app.settings import Settings
 
@@ -57,57 +55,27 @@ class ChatModel:
         *,
         max_tokens: int | None = None,
         seconds: float | None = None,
-        callbacks: Sequence[BaseCallbackHandler] | None = None,
     ) -> Reply:
-        """Begin a call; its text is streamed.
+        """Begin a call; its text is streamed, and LangChain's callbacks around it are told.
 
         Args:
             messages: The prompt, in order.
             max_tokens: Of the reply; CITEWELL_LLM_MAX_TOKENS if it is None.
             seconds: For the whole reply; CITEWELL_LLM_SECONDS if it is None.
-            callbacks: LangChain's, which trace the call.
         """
-        limit = max_tokens or self._settings.llm_max_tokens
-        return self._begin(messages, limit, seconds or self._settings.llm_seconds, callbacks)
-
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_tokens: int,
-        seconds: float,
-        callbacks: Sequence[BaseCallbackHandler] | None = None,
-    ) -> tuple[str, Usage]:
-        """Return the whole text of a short reply, and what it took.
-
-        Raises:
-            ModelError: The model failed, or did not say all of it within `seconds`.
-        """
-        reply = self._begin(messages, max_tokens, seconds, callbacks)
-        text = "".join(piece for piece in reply if piece)
-        return text, reply.usage
-
-    def _begin(
-        self,
-        messages: Sequence[Message],
-        max_tokens: int,
-        seconds: float,
-        callbacks: Sequence[BaseCallbackHandler] | None,
-    ) -> Reply:
         settings = self._settings
         limits = Limits(
             silence=settings.llm_first_token,
-            seconds=seconds,
-            max_tokens=max_tokens,
+            seconds=seconds or settings.llm_seconds,
+            max_tokens=max_tokens or settings.llm_max_tokens,
             retries=settings.llm_retries,
             concurrency=settings.llm_concurrency,
             prices=settings.llm_prices,
             must_finish=self.name.partition(":")[0] in EXTRAS,
         )
-        model = self._model(max_tokens)
+        model = self._model(limits.max_tokens)
         told: list[tuple[str, str]] = [(message.role, message.text) for message in messages]
-        handlers = list(callbacks or ())
-        return Reply(self.name, lambda: _pieces(model, told, handlers), limits, self._places)
+        return Reply(self.name, lambda: _pieces(model, told), limits, self._places)
 
     def _model(self, max_tokens: int) -> BaseChatModel:
         """Return the model that writes so many tokens; providers name that option differently."""
@@ -118,11 +86,10 @@ class ChatModel:
 
 
 async def _pieces(
-    model: BaseChatModel, messages: list[tuple[str, str]], callbacks: list[BaseCallbackHandler]
+    model: BaseChatModel, messages: list[tuple[str, str]]
 ) -> AsyncGenerator[Piece, None]:
     """Yield what a model streams; reasoning and calls of tools are no text."""
-    config: RunnableConfig = {"callbacks": callbacks} if callbacks else {}  # else those around
-    async for chunk in model.astream(messages, config=config):
+    async for chunk in model.astream(messages):
         counted = chunk.usage_metadata
         tokens = (counted["input_tokens"], counted["output_tokens"]) if counted else None
         yield Piece(str(chunk.text), _finish(chunk), tokens)

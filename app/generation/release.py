@@ -12,8 +12,8 @@ from app.answering.evidence import Evidence
 from app.answering.verify import Checked, Verdict, Verifier
 from app.generation.marks import Draft
 from app.generation.screen import Screen, visible
+from vectorstore.analysis import content_terms
 from vectorstore.language import ENGLISH, language_of
-from vectorstore.lexical import content_terms
 from vectorstore.types import Passage, Sentence
 
 TRIED = 3  # passages that are tried where what is cited does not bear a sentence out

@@ -50,16 +50,6 @@ class Usage:
     cost: float | None = None
     counted: bool = False
 
-    def __add__(self, other: Usage) -> Usage:
-        costs = [cost for cost in (self.cost, other.cost) if cost is not None]
-        return Usage(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            sum(costs) if costs else None,
-            self.counted or other.counted,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:

@@ -191,7 +191,8 @@ class ChatWriter:
         language = language_name(language_of(question))
         messages = suggest_prompt(passages[:PROPOSED_FROM], before, language)
         try:
-            text, _ = self.model.complete(messages, max_tokens=PROPOSED, seconds=SHORT)
+            reply = self.model.stream(messages, max_tokens=PROPOSED, seconds=SHORT)
+            text = "".join(piece for piece in reply if piece)
         except ModelError as exc:
             logger.warning("no questions were proposed: %s", exc.reason)
             return []

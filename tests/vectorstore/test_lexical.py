@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from vectorstore.analysis import analyze, content_terms
 from vectorstore.errors import StoreError
-from vectorstore.lexical import BACKGROUND, LexicalIndex, analyze, content_terms
+from vectorstore.lexical import BACKGROUND, LexicalIndex
 from vectorstore.reader import LexicalRow
 from vectorstore.types import ArticleHead, Filter
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -206,6 +207,14 @@ def test_a_classifier_is_told(tmp_path: Path) -> None:
     folder = make_cross_encoder(tmp_path, {(QUERY, "krill"): 1.0}, labels=3)
     with pytest.raises(EncoderError, match="gives 3 scores"):
         Reranker(str(folder), AMPLE).load()
+
+
+def test_a_model_with_torn_weights_is_told(folder: Path, tmp_path: Path) -> None:
+    """A file of weights whose copying broke off cannot be loaded."""
+    torn = shutil.copytree(folder, tmp_path / "torn")
+    (torn / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        Reranker(str(torn), AMPLE).load()
 
 
 def test_a_model_without_weights_is_told(folder: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import HashEncoder
-from vectorstore.lexical import content_terms
+from vectorstore.analysis import content_terms
 from vectorstore.rows import Located
 from vectorstore.scoring import FEATURES, WEIGHTS, Scorer
 from vectorstore.types import ArticleHead, Chunk, EncoderInput, Sentence

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.answering.extractive import Candidate, rank_sentences
 from app.answering.kinds import expected_kind
-from vectorstore.lexical import content_terms
+from vectorstore.analysis import content_terms
 from vectorstore.retriever import Retrieved
 from vectorstore.types import ArticleHead, Chunk, Passage, Sentence, Signals
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.answering.support import match, probability
-from vectorstore.lexical import content_terms
+from vectorstore.analysis import content_terms
 
 LINES = ["The dome opened in Bergen.", "Its roof is heavy.", "Nobody came to see it."]
 TOLD = [frozenset(content_terms(line)) for line in LINES]

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables.config import set_config_context
 
 from app.generation.model import ChatModel, Message, Usage, open_model
 from app.generation.reply import Reply, running_loop
@@ -82,11 +83,6 @@ def test_a_provider_that_does_not_count(model: Open, model_server: ModelServer) 
     assert reply.usage == Usage(1, 0, 0, None, False)
 
 
-def test_usage_adds_up() -> None:
-    """What several calls took is added; a cost that is not known counts nothing."""
-    assert Usage(1, 10, 5, 0.5, True) + Usage(2, 1, 1, None, False) == Usage(3, 11, 6, 0.5, True)
-
-
 def test_silence_is_told_while_it_lasts(model: Open, model_server: ModelServer) -> None:
     """Who reads gets None about twice a second while the model says nothing."""
     model_server.play(Script(["Yes."], first=1.2))
@@ -122,25 +118,18 @@ def test_a_gigantic_reply_is_cut(model: Open, model_server: ModelServer) -> None
     assert model_server.wait_for_disconnect()
 
 
-def test_a_whole_text_is_returned(model: Open, model_server: ModelServer) -> None:
-    """`complete` returns the text and what it took."""
-    model_server.play("Is the sea salt today?")
-    text, usage = model().complete(PROMPT, max_tokens=20, seconds=2)
-    assert (text, usage.calls) == ("Is the sea salt today?", 1)
-
-
-def test_a_whole_text_has_its_own_deadline(model: Open, model_server: ModelServer) -> None:
-    """`complete` waits no longer than it is told, although an answer may take longer."""
+def test_a_reply_may_have_its_own_deadline(model: Open, model_server: ModelServer) -> None:
+    """A call waits no longer than it is told, although an answer may take longer."""
     model_server.play(Script(["Yes."], first=5))
     opened, begun = model(llm_first_token=2), time.monotonic()
     opened._model(20)
-    with pytest.raises(ModelError, match=r"no whole reply within 0\.2 s"):
-        opened.complete(PROMPT, max_tokens=20, seconds=0.2)
+    error = failed(opened, max_tokens=20, seconds=0.2)
+    assert "no whole reply within 0.2 s" in error.reason
     assert time.monotonic() - begun < 1
 
 
 def test_callbacks_hear_of_the_call(model: Open, model_server: ModelServer) -> None:
-    """LangChain's callbacks are told of tokens and of errors, so that calls can be traced."""
+    """LangChain's callbacks around it are told of tokens and errors, so calls can be traced."""
     heard: list[str] = []
 
     class Tracer(BaseCallbackHandler):
@@ -154,9 +143,10 @@ def test_callbacks_hear_of_the_call(model: Open, model_server: ModelServer) -> N
 
     model_server.play("Yes.", Script(status=500))
     opened = model()
-    said(opened.stream(PROMPT, callbacks=[Tracer()]))
-    assert "Yes." in heard
-    failed(opened, callbacks=[Tracer()])
+    with set_config_context({"callbacks": [Tracer()]}) as around:
+        around.run(said, around.run(opened.stream, PROMPT))
+        assert "Yes." in heard
+        around.run(failed, opened)
     assert "Error" in heard[-1]
 
 
@@ -536,5 +526,5 @@ def test_a_real_model_refuses(
     """A wrong key and a prompt that is too long are told from a real server's replies."""
     model = open_model(Settings(**{**real_model.settings, **wrong}))
     with pytest.raises(ModelError) as caught:
-        model.complete([Message("user", prompt)], max_tokens=16, seconds=30)
+        said(model.stream([Message("user", prompt)], max_tokens=16, seconds=30))
     assert caught.value.kind == kind
