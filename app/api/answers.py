@@ -20,8 +20,8 @@ LEFT = 499  # the status, which nobody reads, of a request whose client has left
 STREAM = "text/event-stream"
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 STREAMED: dict[str, Any] = {
-    "description": "The answer, whole or as server-sent events: start, degraded, passages, "
-    "sentence …, done or error.",
+    "description": "The answer, whole or as server-sent events: start, passages, "
+    "sentence …, done or error; degraded where something is lacking.",
     "content": {STREAM: {"schema": {"type": "string"}}},
 }
 answers_router = APIRouter(prefix="/api/v1", tags=["answers"], route_class=OnceRoute)
