@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.answering.answer import Done, Event, gather
+from app.answering.answer import Done, Event, Waiting, gather
 from app.answering.wire import Json, answer_json
 from app.identity import NOBODY, Identity
 from app.view import View
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
-Update = tuple[Any, list[Message]]  # of the composer and of the conversation
+Update = tuple[Any, Any]  # of the composer and of the conversation
 Updates = AsyncGenerator[Update, None]
 
 STATIC = Path(__file__).parent / "static"
@@ -207,6 +207,9 @@ def answer_stream(
         events: list[Event] = []
         with runtime.desk.place(identity.subject):
             for event in view.ask(question, history=said_in(history)):
+                if isinstance(event, Waiting):
+                    yield gr.skip(), gr.skip()  # an answer that was stopped is closed between steps
+                    continue
                 events.append(event)
                 if answer.add(event):
                     yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
