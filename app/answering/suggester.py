@@ -272,8 +272,11 @@ class Suggester:
         return "" if read_time(meant.question, self._today()) != Time() else meant.parts[0].query
 
     def _lead(self, query: str, condition: Filter) -> Candidate | None:
-        """Return the first sentence of the answer to a query, None where that is not sure."""
-        found = self._retriever.retrieve(query, TOP_K, condition)
+        """Return the first sentence of the answer to a query, None where that is not sure.
+
+        A reranker's turns are left to those who wait for an answer.
+        """
+        found = self._retriever.retrieve(query, TOP_K, condition, rerank=False)
         ranked = rank_sentences(query, found)
         if not ranked or probability(ranked, found.searched) < self._least:
             return None

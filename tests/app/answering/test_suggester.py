@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from app.answering.conversation import Exchange
 from app.answering.suggester import Suggester, Told
 from tests.fakes import HashEncoder, put
+from vectorstore.reranker import Reranked, Reranker
 from vectorstore.retriever import Retriever
 from vectorstore.store import Store
 from vectorstore.types import Filter, Passage
@@ -70,6 +72,31 @@ def test_what_would_be_refused_is_not_offered(
     strict = Suggester(store, Retriever(store, encoder), threshold=1.0)
     found = strict.follow_ups(told(article), Filter())
     assert all(each.startswith("Summarise") for each in found)
+
+
+def test_candidates_take_no_turn_of_the_reranker(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """However many are checked, the reranker is left to the answers."""
+
+    class Counted:
+        """Counts what it is asked to rerank."""
+
+        asked = 0
+
+        def rerank(self, query: str, passages: Sequence[Passage]) -> Reranked:
+            """Leave the order as it is."""
+            self.asked += 1
+            return Reranked(tuple(passages))
+
+    reranker = Counted()
+    retriever = Retriever(store, encoder, reranker=cast(Reranker, reranker))
+    asks = Suggester(store, retriever, threshold=-0.1)
+    assert asks.follow_ups(told(article), Filter())
+    assert asks.starters(Filter())
+    assert reranker.asked == 0
+    retriever.retrieve(QUESTION, 10)
+    assert reranker.asked == 1
 
 
 def test_a_model_proposes_and_retrieval_decides(
