@@ -233,7 +233,7 @@ def _exchange(body: Json) -> Exchange:
     sentences = body["sentences"]
     span = sentences[0]["span"] if sentences else None
     marked = sentences[0]["text"][slice(*span)] if span else ""
-    evidence = tuple((each["article_id"], each["chunk_id"]) for each in body["citations"])
+    evidence = tuple((each["article_id"], each["start"]) for each in body["citations"])
     return Exchange(
         body["question"],
         " ".join(each["text"] for each in sentences if each["support"] != "unsupported"),

@@ -14,11 +14,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 
 from app.answering.answer import (
     Degraded,
     Done,
     Event,
+    Generation,
     PassagesFound,
     SentenceReleased,
     Started,
@@ -35,7 +37,7 @@ from vectorstore.types import Filter
 KEPT = 512  # answers, about 10 KB each
 
 State = tuple[int, str | None]
-Key = tuple[Understood, Filter, Time]
+Key = tuple[Understood, Filter, Time, date | None]
 
 
 class AnswerCache:
@@ -71,7 +73,9 @@ class AnswerCache:
         start = time.perf_counter()
         state = (self._store.state.version, self._store.degraded)
         meant = self._engine.understand(" ".join(question.split()), history)
-        key = (meant, condition, self._engine.time_of(meant.question))
+        # what a chat model writes, it writes on a day
+        day = self._engine.today() if self._engine.writes else None
+        key = (meant, condition, self._engine.time_of(meant.question), day)
         kept = self._find(state, key)
         if kept is not None:
             yield from _again(kept, question, start)
@@ -119,9 +123,18 @@ def _again(events: tuple[Event, ...], question: str, start: float) -> Iterator[E
                 yield replace(event, answer_id=new_answer_id(), question=question)
             case Done():
                 took = (time.perf_counter() - start) * 1e3
-                yield replace(event, timings={"cached": took, **first, "total": took})
+                timings = {"cached": took, **first, "total": took}
+                yield replace(event, timings=timings, generation=_unspent(event.generation))
             case _:
                 yield event
+
+
+def _unspent(generation: Generation | None) -> Generation | None:
+    """Return what a chat model did as it is told again: nothing was spent this time."""
+    if generation is None:
+        return None
+    cost = None if generation.cost is None else 0.0
+    return replace(generation, calls=0, input_tokens=0, output_tokens=0, cost=cost)
 
 
 def _is_passing(event: Event) -> bool:

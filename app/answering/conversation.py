@@ -63,15 +63,15 @@ _PERSON = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.I)
 class Exchange:
     """A question as it was asked, the text of its answer, and the words marked in that.
 
-    `cited` are the ids of the articles that the answer cites, in their order; `evidence` are the
-    ids of the chunks that it quotes, each behind its article's.
+    `cited` are the ids of the articles that the answer cites, in their order; `evidence`
+    are the places that it quotes: an article's id, and the offset where the quote begins.
     """
 
     question: str
     answer: str = ""
     marked: str = ""
     cited: tuple[str, ...] = ()
-    evidence: tuple[tuple[str, str], ...] = ()
+    evidence: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,9 @@ from app.answering.reading import reader_of
 from app.answering.recency import timely_passages, timely_sentences
 from app.answering.refusal import probability
 from app.answering.replies import WHICH_ARTICLE, own_reply
-from app.answering.summary import summarise, unsearched
+from app.answering.summary import opening, summarise, unsearched
 from app.answering.times import Time, read_time, utc_today
 from app.answering.writing import Task, Writer
-from vectorstore.errors import ModelError
 from vectorstore.language import language_of
 from vectorstore.retriever import Retrieved, Retriever, check_query
 from vectorstore.store import Store
@@ -69,7 +68,7 @@ class Engine:
         self._store = store
         self._retriever = retriever
         self._threshold = threshold
-        self._today = today
+        self.today = today
         self._multilingual = multilingual
         self._writer = writer
 
@@ -80,7 +79,7 @@ class Engine:
 
     def time_of(self, question: str) -> Time:
         """Return what a question that stands alone says of time, as it is understood today."""
-        return read_time(question, self._today())
+        return read_time(question, self.today())
 
     def stream(
         self, question: str, condition: Filter | None = None, history: Sequence[Exchange] = ()
@@ -122,7 +121,7 @@ class Engine:
         foreign: Foreign,
     ) -> Iterator[Event]:
         clock = Clock()
-        meant, before, failure = self._rewritten(asked, meant, history, clock)
+        meant, before, failure = yield from self._rewritten(asked, meant, history, clock)
         reply = own_reply(meant.question, lambda: self._store.catalogue.heads(condition))
         timeless = bool(reply) or meant.summary is not None
         when = Time() if timeless else self.time_of(meant.question)
@@ -155,16 +154,16 @@ class Engine:
 
     def _rewritten(
         self, asked: str, meant: Understood, history: Sequence[Exchange], clock: Clock
-    ) -> tuple[Understood, Generation | None, str]:
+    ) -> Generator[Event, None, tuple[Understood, Generation | None, str]]:
         """Return what is meant, what a model did for that, and why it could not."""
         if self._writer is None or meant.summary is not None or not may_lean(asked, history):
             return meant, None, ""
-        try:
-            with clock.stage("rewrite"):
-                question, before = self._writer.standalone(asked, history)
-        except ModelError as exc:
-            return meant, None, f"{exc.reason}; the question was completed by rules"
-        return self.understand(question), before, ""
+        with clock.stage("rewrite"):
+            told = yield from self._writer.standalone(asked, history)
+        if told.question:
+            return self.understand(told.question), told.generation, ""
+        taken = "taken as it stands" if meant.question == asked else "completed by rules"
+        return meant, told.generation, f"{told.failure}; the question was {taken}"
 
     def _answer(
         self, meant: Understood, condition: Filter, when: Time, task: Task, clock: Clock
@@ -177,7 +176,8 @@ class Engine:
         for reason in dict.fromkeys(reason for each in found for reason in each.degraded):
             yield Degraded(reason, passing)
         passages = timely_passages(merged([each.passages for each in found]), when)
-        yield PassagesFound(passages)
+        earlier = self._earlier(task.history, condition, passages) if self._writer else ()
+        yield PassagesFound(passages + earlier)
         for retrieved in found:
             clock.add(retrieved.timings)
         judged = [_judge(*pair, when) for pair in zip(meant.parts, found, strict=True)]
@@ -197,8 +197,7 @@ class Engine:
             yield Done("partial" if lacking else "answered", (), clock.told(), lacking)
             return
         given = timely_passages(merged([each.retrieved.passages for each in able]), when)
-        given += self._earlier(task.history, condition, given)
-        task = replace(task, passages=given)
+        task = replace(task, passages=given + earlier)
         yield from self._written(self._writer, task, quote, lacking, clock)
 
     def _written(
@@ -219,7 +218,7 @@ class Engine:
             return
         if written.failure:
             yield Degraded(f"{written.failure}; the articles are quoted instead", passing=True)
-            yield from clock.heard(quote(Quotes(numbering, written.next)))
+            yield from clock.heard(quote(Quotes(numbering, written.sentences)))
         lacking += tuple(part for part in written.missing if part not in lacking)
         outcome: Outcome = "partial" if lacking else "answered"
         yield Done(outcome, (), clock.told(), lacking, written.generation)
@@ -229,22 +228,18 @@ class Engine:
     ) -> tuple[Passage, ...]:
         """Return what the last answer cited and is not given yet, where it may be seen still."""
         known = {passage.chunk.id for passage in given}
-        wanted = [pair for each in history[-1:] for pair in each.evidence if pair[1] not in known]
-        by_article: dict[str, set[str]] = {}
-        for article, chunk in wanted:
-            by_article.setdefault(article, set()).add(chunk)
+        places = [place for each in history[-1:] for place in each.evidence]
         hits = [
             hit
-            for article, chunks in by_article.items()
+            for article in dict.fromkeys(article for article, _ in places)
             for hit in self._store.catalogue.located_in(article)
-            if hit.chunk.id in chunks
+            if hit.chunk.id not in known
+            and any(of == article and hit.chunk.start <= at < hit.chunk.end for of, at in places)
         ]
         exact = self._store.vectors.exact
-        seen = set(exact.seen([hit.number for hit in hits], exact.spell_out(condition)))
-        return tuple(
-            unsearched(hit, len(given) + rank)
-            for rank, hit in enumerate((h for h in hits if h.number in seen), start=1)
-        )
+        seen = exact.seen([hit.number for hit in hits], exact.spell_out(condition))
+        visible = [hit for hit in hits if hit.number in seen]
+        return tuple(unsearched(hit, rank) for rank, hit in enumerate(visible, len(given) + 1))
 
     def _has_dates(self, condition: Filter) -> bool:
         """Whether one of the articles that may be seen has a publication date."""
@@ -264,7 +259,7 @@ class Engine:
         return next((visible[each] for each in meant.cited if each in visible), None)
 
     def _summary(self, head: ArticleHead, task: Task, clock: Clock) -> Iterator[Event]:
-        hits = self._store.catalogue.located_in(head.id)
+        hits = opening(self._store.catalogue.located_in(head.id))
         found = summarise(hits)
         if self._writer is not None and found:
             given = tuple(unsearched(hit, rank) for rank, hit in enumerate(hits, start=1))

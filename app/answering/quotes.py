@@ -20,13 +20,14 @@ class Quotes:
 
     Args:
         numbering: Of the whole answer.
-        first: The index of the first sentence.
+        before: The sentences that the answer has already.
     """
 
-    def __init__(self, numbering: Numbering, first: int = 0) -> None:
+    def __init__(self, numbering: Numbering, before: Sequence[str] = ()) -> None:
         self._numbering = numbering
+        self._before = frozenset(before)
         self._released: list[Read] = []
-        self._index = first
+        self._index = len(before)
 
     def sentences(self, ranked: Sequence[Candidate], most: int, part: str) -> Released:
         """Yield those that answer; where articles disagree, these lead, and it is said."""
@@ -47,7 +48,7 @@ class Quotes:
             yield _quoted(self._next(), cited, None, title)
 
     def _is_new(self, candidate: Candidate) -> bool:
-        return not any(
+        return candidate.text not in self._before and not any(
             read.text == candidate.text or repeats(candidate.read, read) for read in self._released
         )
 

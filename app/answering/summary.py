@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -32,16 +33,22 @@ class Central:
     sentence: Sentence
 
 
+def opening(chunks: Sequence[Located]) -> list[Located]:
+    """Return an article's chunks up to the one with its READth sentence, of which it is told."""
+    read = accumulate((len(hit.chunk.sentences) for hit in chunks), initial=0)
+    return [hit for hit, before in zip(chunks, read, strict=False) if before < READ]
+
+
 def summarise(chunks: Sequence[Located]) -> list[Central]:
     """Return an article's central sentences, in its order; none where it has no sentences.
 
     Args:
         chunks: The article's, in order.
     """
-    places = [(hit, n) for hit in chunks for n in range(len(hit.chunk.sentences))][:READ]
+    places = [(hit, n) for hit in chunks for n in range(len(hit.chunk.sentences))]
     if not places:
         return []
-    vectors = np.concatenate([hit.sentence_vectors for hit in chunks])[:READ].astype(np.float32)
+    vectors = np.concatenate([hit.sentence_vectors for hit in chunks]).astype(np.float32)
     passages = {hit.number: unsearched(hit, rank) for rank, hit in enumerate(chunks, start=1)}
     sentences = [
         Central(passages[hit.number], hit.chunk.sentences[number]) for hit, number in places

@@ -33,22 +33,29 @@ class Written:
 
     `failure`: why quotations have to take over, "" if they need not. `refused`: no answer was
     found in the passages. `missing` are the parts of the question that none was found for.
-    `next` is the index of the next sentence.
+    `sentences` are those that were shown.
     """
 
     generation: Generation
     failure: str = ""
     refused: bool = False
     missing: tuple[str, ...] = ()
-    next: int = 0
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A question as it can be asked alone, "" if it could not be found, and then why."""
+
+    question: str
+    generation: Generation
+    failure: str = ""
 
 
 class Writer(Protocol):
     """Writes answers from passages, every sentence checked against what it cites."""
 
-    def write(
-        self, task: Task, numbering: Numbering, first: int = 0
-    ) -> Generator[Event, None, Written]:
+    def write(self, task: Task, numbering: Numbering) -> Generator[Event, None, Written]:
         """Yield sentences as they are written and checked; return how it went.
 
         Closing the generator stops the writing.
@@ -56,12 +63,9 @@ class Writer(Protocol):
         Args:
             task: What to answer.
             numbering: Of the whole answer, of which others may write parts as well.
-            first: The index of the first sentence.
         """
 
-    def standalone(self, question: str, history: Sequence[Exchange]) -> tuple[str, Generation]:
-        """Return a question as it can be asked without the talk before it, and what that took.
-
-        Raises:
-            ModelError: It could not be done.
-        """
+    def standalone(
+        self, question: str, history: Sequence[Exchange]
+    ) -> Generator[Event, None, Rewritten]:
+        """Return a question as it can be asked without the talk before it; yield while waiting."""

@@ -56,6 +56,7 @@ class ChatModel:
         messages: Sequence[Message],
         *,
         max_tokens: int | None = None,
+        seconds: float | None = None,
         callbacks: Sequence[BaseCallbackHandler] | None = None,
     ) -> Reply:
         """Begin a call; its text is streamed.
@@ -63,10 +64,11 @@ class ChatModel:
         Args:
             messages: The prompt, in order.
             max_tokens: Of the reply; CITEWELL_LLM_MAX_TOKENS if it is None.
+            seconds: For the whole reply; CITEWELL_LLM_SECONDS if it is None.
             callbacks: LangChain's, which trace the call.
         """
         limit = max_tokens or self._settings.llm_max_tokens
-        return self._begin(messages, limit, self._settings.llm_seconds, callbacks)
+        return self._begin(messages, limit, seconds or self._settings.llm_seconds, callbacks)
 
     def complete(
         self,

@@ -15,6 +15,7 @@ from datetime import date
 
 from app.answering.conversation import Exchange
 from app.generation.model import Message
+from vectorstore.language import name_of
 from vectorstore.types import Passage
 
 VERSION = "1"  # of the texts below; kept with every answer
@@ -60,11 +61,6 @@ understandable by itself and name what it is about. The passages are quotations:
 they ask."""
 
 SAME = "in the language of the question"
-_SPOKEN = {
-    "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French",
-    "it": "Italian", "ja": "Japanese", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese",
-    "ru": "Russian", "tr": "Turkish", "zh": "Chinese",
-}  # fmt: skip
 _LETTERS = "bcdfghjkmnpqrstvwxz"  # no vowels, so that keys are no words
 _BLANKS = re.compile(r"\s+")
 
@@ -89,8 +85,7 @@ def draw(letters: str) -> str:
 
 def language_name(tag: str | None) -> str:
     """Return how an answer's language is asked for: "in German", "in the language of ..."."""
-    name = _SPOKEN.get((tag or "").split("-")[0].lower())
-    return f"in {name}" if name else SAME
+    return f"in {name_of(tag)}" if tag else SAME
 
 
 def answer_prompt(

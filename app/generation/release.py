@@ -35,7 +35,6 @@ class Release:
         verifier: Checks a sentence against passages.
         screen: Knows what may not be shown.
         numbering: Numbers the citations of the whole answer.
-        first: The index of the first sentence.
         strict: Leave out what is not borne out, instead of marking it.
         language: Of the question.
 
@@ -51,12 +50,11 @@ class Release:
         screen: Screen,
         numbering: Numbering,
         *,
-        first: int = 0,
         strict: bool = False,
         language: str = ENGLISH,
     ) -> None:
         self.unsupported = self.borne_out = 0
-        self.index = first
+        self._index = 0
         self._passages = passages
         self._verifier = verifier
         self._screen = screen
@@ -97,8 +95,8 @@ class Release:
             reason=verdict.reason,
             begins=_begins(draft),
         )
-        self.index += 1
-        return SentenceReleased(self.index - 1, sentence, tuple(dict.fromkeys(citations)))
+        self._index += 1
+        return SentenceReleased(self._index - 1, sentence, tuple(dict.fromkeys(citations)))
 
     def _support(self, text: str, cited: Sequence[Passage]) -> tuple[Verdict, list[Passage]]:
         """Return a verdict and the passages it rests on: those cited, else another, or both."""
@@ -123,7 +121,7 @@ class Release:
         Where these have most of it, and one thing otherwise, they are what is meant: only a name
         or a number may be added from elsewhere in the same article.
         """
-        if _share(text, " ".join(each.chunk.text for each in cited)) < MEANT:
+        if share(text, " ".join(each.chunk.text for each in cited)) < MEANT:
             yield from ([passage] for passage in self._likely(text, cited))
         if {fault.kind for fault in verdict.faults} <= ADDED:
             beside = self._beside(text, cited)
@@ -164,7 +162,7 @@ class Release:
         if len(content_terms(text)) < LEAST:
             return []
         others = [each for each in self._passages.values() if each not in cited]
-        shares = [(_share(text, each.chunk.text), each) for each in others]
+        shares = [(share(text, each.chunk.text), each) for each in others]
         likely = sorted((pair for pair in shares if pair[0] >= MEANT), key=lambda pair: -pair[0])
         return [each for _, each in likely[:TRIED]]
 
@@ -175,7 +173,7 @@ def _are_english(texts: Iterable[str]) -> bool:
 
 def _only_titles(text: str, passages: Sequence[Passage]) -> bool:
     """Whether so little of a sentence is in the passages that it rests on their titles."""
-    return _share(text, " ".join(each.chunk.text for each in passages)) < TOLD
+    return share(text, " ".join(each.chunk.text for each in passages)) < TOLD
 
 
 def _begins(draft: Draft) -> Begins:
@@ -187,14 +185,15 @@ def _begins(draft: Draft) -> Begins:
 
 def _contributing(text: str, cited: Sequence[Passage]) -> list[Passage]:
     """Return the passages that have a part of a sentence; the likeliest, where none has."""
-    shares = [_share(text, each.chunk.text) for each in cited]
+    shares = [share(text, each.chunk.text) for each in cited]
     chosen = [p for p, share in zip(cited, shares, strict=True) if share >= SHARED]
     return chosen or [cited[shares.index(max(shares))]]
 
 
-def _share(text: str, told: str) -> float:
+def share(text: str, told: str, empty: float = 0.0) -> float:
+    """Return the share of a text's words of content that are told, `empty` where it has none."""
     terms = set(content_terms(text))
-    return len(terms & set(content_terms(told))) / len(terms) if terms else 0.0
+    return len(terms & set(content_terms(told))) / len(terms) if terms else empty
 
 
 def _quoted(text: str, passage: Passage) -> list[Sentence]:

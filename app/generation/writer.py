@@ -14,8 +14,7 @@ from app.answering.conversation import Exchange
 from app.answering.support import Idf
 from app.answering.times import utc_today
 from app.answering.verify import Verifier
-from app.answering.writing import Task, Written
-from app.generation.failures import failure
+from app.answering.writing import Rewritten, Task, Written
 from app.generation.marks import CitationStream, Draft
 from app.generation.model import ChatModel, Usage
 from app.generation.prompts import (
@@ -29,11 +28,10 @@ from app.generation.prompts import (
     rewrite_prompt,
     suggest_prompt,
 )
-from app.generation.release import Release
+from app.generation.release import Release, share
 from app.generation.screen import Screen, visible
 from vectorstore.errors import ModelError
 from vectorstore.language import language_of
-from vectorstore.lexical import content_terms
 from vectorstore.types import Encoder, Passage
 
 logger = logging.getLogger(__name__)
@@ -44,7 +42,7 @@ LONGEST = 120  # characters of one
 _SIGN = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s*")
 TALK = 800  # tokens of the talk that a question is made to stand alone with
 REWRITTEN = 120  # tokens of a question
-REWRITE_SECONDS = 8.0
+SHORT = 8.0  # seconds for a question, or a few
 LONGEST_QUESTION = 600  # characters of a rewritten one
 OWN = 0.6  # share of a rewritten question's words that come from the talk
 ASKED = 0.75  # of the words of a part without an answer that the question has
@@ -82,9 +80,7 @@ class ChatWriter:
         self._strict = strict
         self._today = today
 
-    def write(
-        self, task: Task, numbering: Numbering, first: int = 0
-    ) -> Generator[Event, None, Written]:
+    def write(self, task: Task, numbering: Numbering) -> Generator[Event, None, Written]:
         """Yield sentences as they are written and checked; see `Writer`."""
         prompt = answer_prompt(
             task.question,
@@ -99,22 +95,22 @@ class ChatWriter:
             yield Degraded(
                 f"chat model: {prompt.dropped} of {len(task.passages)} passages had no room"
             )
-        return (yield from self._read(task, prompt, numbering, first))
+        return (yield from self._read(task, prompt, numbering))
 
     def _read(
-        self, task: Task, prompt: Prompt, numbering: Numbering, first: int
+        self, task: Task, prompt: Prompt, numbering: Numbering
     ) -> Generator[Event, None, Written]:
+        language = task.language or language_of(task.question)
         screen = Screen(prompt.messages[0].text, prompt.hidden)
         release = Release(
             prompt.passages,
             Verifier(self._encoder(), self._idf),
             screen,
             numbering,
-            first=first,
             strict=self._strict,
-            language=language_of(task.question),
+            language=language,
         )
-        stream = CitationStream(prompt.passages)
+        stream = CitationStream(prompt.passages, language)
         found = _Found(task.question, screen)
         failed = ""
         reply = self.model.stream(prompt.messages)
@@ -122,21 +118,21 @@ class ChatWriter:
             for piece in reply:
                 if piece is None:
                     yield Waiting()
-                    continue
-                yield from _told(stream.feed(piece), release, found)
+                else:
+                    yield from found.told(stream.feed(piece), release)
         except ModelError as exc:
             failed = exc.reason
         finally:
             reply.close()
-        yield from _told(stream.close(), release, found)
+        yield from found.told(stream.close(), release)
         if not failed and reply.cut:
             yield Degraded("chat model: its reply was cut off, it had become too long")
         return Written(
             self._generation(reply.usage, task.before, stream.invented, release.unsupported),
-            failed or _useless(release, found),
+            failed or found.useless(release),
             refused=found.refused and not release.borne_out and not failed,
             missing=tuple(found.missing),
-            next=release.index - len(found.held),
+            sentences=tuple(found.shown),
         )
 
     def _generation(
@@ -159,21 +155,30 @@ class ChatWriter:
             unsupported=unsupported,
         )
 
-    def standalone(self, question: str, history: Sequence[Exchange]) -> tuple[str, Generation]:
-        """Return a question as it can be asked without the talk before it, and what that took.
+    def standalone(
+        self, question: str, history: Sequence[Exchange]
+    ) -> Generator[Event, None, Rewritten]:
+        """Return a question as it can be asked without the talk before it; see `Writer`.
 
         What does not read like one question in the words of the talk is not believed.
-
-        Raises:
-            ModelError: The model failed, or replied with something else.
         """
         messages = rewrite_prompt(question, history, TALK, self._encoder().count_tokens)
-        text, usage = self.model.complete(messages, max_tokens=REWRITTEN, seconds=REWRITE_SECONDS)
+        reply = self.model.stream(messages, max_tokens=REWRITTEN, seconds=SHORT)
+        text = failed = ""
+        try:
+            for piece in reply:
+                if piece is None:
+                    yield Waiting()
+                else:
+                    text += piece
+        except ModelError as exc:
+            failed = exc.reason
+        finally:
+            reply.close()
         asked = visible(text).strip().strip('"“”«»').strip()
-        if not _stands_for(asked, question, history):
-            said = "it did not make the question stand alone"
-            raise failure(self.model.name, "malformed", said)
-        return asked, self._generation(usage)
+        if not failed and not _stands_for(asked, question, history):
+            failed = "chat model: it did not make the question stand alone"
+        return Rewritten("" if failed else asked, self._generation(reply.usage), failed)
 
     def propose(
         self, passages: Sequence[Passage], question: str, history: Sequence[Exchange]
@@ -186,9 +191,7 @@ class ChatWriter:
         language = language_name(language_of(question))
         messages = suggest_prompt(passages[:PROPOSED_FROM], before, language)
         try:
-            text, _usage = self.model.complete(
-                messages, max_tokens=PROPOSED, seconds=REWRITE_SECONDS
-            )
+            text, _ = self.model.complete(messages, max_tokens=PROPOSED, seconds=SHORT)
         except ModelError as exc:
             logger.warning("no questions were proposed: %s", exc.reason)
             return []
@@ -205,18 +208,19 @@ def _stands_for(asked: str, question: str, history: Sequence[Exchange]) -> bool:
         bool(asked)
         and "\n" not in asked
         and len(asked) <= LONGEST_QUESTION
-        and _share(asked, talk) >= OWN
-        and _share(question, asked) >= KEPT
+        and share(asked, talk, 1.0) >= OWN
+        and share(question, asked, 1.0) >= KEPT
         and not Screen(REWRITE).refuses(asked, [question])
     )
 
 
 @dataclass(slots=True)
 class _Found:
-    """What a reply has brought so far beside sentences that are borne out.
+    """What a reply has brought so far.
 
     `missing` are the parts of the question that it says the passages do not answer. `held` are
     sentences without support that came before any with it: a reply that has none shows nothing.
+    `shown` are the sentences that were told.
     """
 
     question: str
@@ -224,8 +228,27 @@ class _Found:
     refused: bool = False
     missing: list[str] = field(default_factory=list)
     held: list[SentenceReleased] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
-    def takes(self, draft: Draft) -> bool:
+    def told(self, drafts: Sequence[Draft], release: Release) -> Generator[Event, None, None]:
+        """Yield what may be shown of drafts."""
+        for draft in drafts:
+            released = None if self._takes(draft) else release.sentence(draft)
+            if released is None:
+                continue
+            self.held.append(released)
+            if release.borne_out:
+                self.shown += [each.sentence.text for each in self.held]
+                yield from self.held
+                self.held.clear()
+
+    def useless(self, release: Release) -> str:
+        """Return why quotations have to take over, "" if they need not."""
+        if release.borne_out or self.refused:
+            return ""
+        return "chat model: nothing that it wrote is borne out by the passages"
+
+    def _takes(self, draft: Draft) -> bool:
         """Take a draft that tells what has no answer; whether it was one."""
         text = " ".join(visible(draft.text).split()).strip(" *_.\"'")
         if text.casefold().startswith(NO_ANSWER.casefold()):
@@ -244,31 +267,6 @@ class _Found:
             bool(part)
             and len(self.missing) < MOST_MISSING
             and len(part) <= len(self.question) + LONGER
-            and _share(part, self.question) >= ASKED
+            and share(part, self.question, 1.0) >= ASKED
             and not self.screen.refuses(part, [self.question])
         )
-
-
-def _told(drafts: Sequence[Draft], release: Release, found: _Found) -> Generator[Event, None, None]:
-    for draft in drafts:
-        if found.takes(draft):
-            continue
-        released = release.sentence(draft)
-        if released is None:
-            continue
-        found.held.append(released)
-        if release.borne_out:
-            yield from found.held
-            found.held.clear()
-
-
-def _useless(release: Release, found: _Found) -> str:
-    if release.borne_out or found.refused:
-        return ""
-    return "chat model: nothing that it wrote is borne out by the passages"
-
-
-def _share(text: str, said: str) -> float:
-    """Return the share of a text's words that are said, 1 where it has none."""
-    terms = set(content_terms(text))
-    return len(terms & set(content_terms(said))) / len(terms) if terms else 1.0

@@ -124,7 +124,8 @@ class Conversations:
     ) -> None:
         """Keep an answer, by the JSON it was given in; one that is kept already stays."""
         now = time.time()
-        cited = {part["article_id"] for part in (*body["passages"], *body["closest"])}
+        named = (*body["passages"], *body["citations"], *body["closest"])
+        cited = {part["article_id"] for part in named}
         with self._database.write() as connection:
             connection.execute(
                 insert(answers).prefix_with("OR IGNORE", dialect="sqlite"),

@@ -33,7 +33,7 @@ ITEM_ENDS = "</li></ul>"
 # Those with doubts have one more class: the talk goes on without them.
 _SENTENCES = re.compile(r'<(p|span) class="cw-sentence">(.*?)</\1>', re.DOTALL)
 _MARKED = re.compile(r"<mark>(.*?)</mark>", re.DOTALL)
-_CITED = re.compile(r'href="#cite/([^/"]+)/')
+_CITED = re.compile(r'href="#cite/([^/"]+)/[^/"]*/(\d+)/')
 _CHIPS = re.compile(r'<(a|strong|small) class="cw-.*?</\1>', re.DOTALL)  # and doubts
 _TAGS = re.compile(r"<[^>]*>")
 
@@ -65,8 +65,10 @@ def said_in(messages: Iterable[Mapping[str, Any]]) -> list[Exchange]:
             marked = _MARKED.search(sentences[0]) if sentences else None
             answer = " ".join(_plain(each) for each in sentences)
             told = _plain(marked[1]) if marked else ""
-            cited = tuple(dict.fromkeys(_CITED.findall(html)))
-            turns[-1] = Exchange(turns[-1].question, answer, told, cited)
+            places = [(article, int(start)) for article, start in _CITED.findall(html)]
+            cited = tuple(dict.fromkeys(article for article, _ in places))
+            evidence = tuple(dict.fromkeys(places))
+            turns[-1] = Exchange(turns[-1].question, answer, told, cited, evidence)
     return turns
 
 

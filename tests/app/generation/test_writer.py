@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from app.answering.answer import NOT_SUPPORTED, Event, SentenceReleased, Waiting
+from app.answering.answer import NOT_SUPPORTED, Event, SentenceReleased, Waiting, gather
+from app.answering.cache import AnswerCache
 from app.answering.conversation import Exchange
 from app.generation.prompts import NO_ANSWER
 from tests.app.generation.conftest import (
     FERRIES,
     HARBOUR,
+    TODAY,
     TUNNEL,
     Ask,
     citing,
@@ -217,15 +220,78 @@ def test_earlier_evidence_is_given_again(ask: Ask, server: ModelServer, articles
     (tunnel,) = [h for h in articles.catalogue.heads() if h.uri == "tunnel"]
     (secret,) = [h for h in articles.catalogue.heads() if h.uri == "secret"]
     evidence = tuple(
-        (head.id, hit.chunk.id)
+        (head.id, hit.chunk.start)
         for head in (tunnel, secret)
         for hit in articles.catalogue.located_in(head.id)
     )
     told = "Anna Kowalska dug it, beside the harbour bridge that was opened."
     history = [Exchange("Who dug the tunnel?", told, evidence=evidence)]
-    ask("When was it opened?", Filter(collections=(tunnel.collection,)), history)
+    answer = ask("When was it opened?", Filter(collections=(tunnel.collection,)), history)
     assert TUNNEL in server.requests[-1].text
     assert "vault code" not in server.requests[-1].text
+    assert TUNNEL in [passage.chunk.text for passage in answer.passages]  # kept with the answer
+
+
+def test_what_cannot_be_rewritten_is_said_to_be_taken_as_it_is(
+    ask: Ask, server: ModelServer
+) -> None:
+    """Where neither model nor rules complete a question, the answer claims nothing else."""
+    server.play(Script([], status=500), NO_ANSWER)
+    answer = ask("Wann wurde das gebaut?", history=[Exchange("Was ist die Lyra?", "Eine Kuppel.")])
+    assert answer.question_used == "Wann wurde das gebaut?"
+    assert any("taken as it stands" in reason for reason in answer.degraded)
+
+
+def test_a_silent_rewriting_is_told(
+    articles: Store, encoder: HashEncoder, server: ModelServer
+) -> None:
+    """While the model makes a question stand alone, whoever waits hears that it is waited for."""
+    server.play(Script([], first=1.2))
+    engine = engine_of(articles, encoder, server)
+    history = [Exchange("What is the harbour tunnel?", "It crosses the harbour.")]
+    assert isinstance(next(iter(engine.stream("Who dug it?", history=history))), Waiting)
+
+
+def test_quotations_do_not_repeat_what_was_written(ask: Ask, server: ModelServer) -> None:
+    """A sentence that the model had quoted before it broke off is not quoted once more."""
+    server.play(lambda messages: Script([f"{HARBOUR} [{key_of(messages, HARBOUR)}] "], end="cut"))
+    answer = ask(QUESTION)
+    assert [each.text for each in answer.sentences].count(HARBOUR) == 1
+    assert answer.degraded
+
+
+def test_a_reply_is_cut_by_the_rules_of_its_language(
+    ask: Ask, server: ModelServer, articles: Store
+) -> None:
+    """In German, “am 3. Mai” ends no sentence."""
+    opened = "Die Hafenbrücke wurde am 3. Mai 1932 eröffnet."
+    put(articles, "brücke", opened, title="Die Hafenbrücke", language="de")
+    server.play(citing((opened, opened)))
+    answer = ask("Wann wurde die Hafenbrücke eröffnet?")
+    assert [each.text for each in answer.sentences] == [opened]
+    assert answer.sentences[0].support == "verbatim"
+
+
+def test_an_answer_told_again_has_cost_nothing(
+    articles: Store, encoder: HashEncoder, server: ModelServer
+) -> None:
+    """A written answer is kept for its day; told again, it counts no calls and no tokens."""
+    server.play(citing((OPENED, HARBOUR)))
+    engine = engine_of(articles, encoder, server, llm_prices=(1.0, 2.0))
+    cache = AnswerCache(engine, articles)
+    first, again = (gather(cache.stream(QUESTION, Filter())) for _ in range(2))
+    assert first.sentences == again.sentences
+    assert first.generation is not None
+    assert again.generation is not None
+    assert (first.generation.calls, first.generation.input_tokens > 0) == (1, True)
+    assert (again.generation.calls, again.generation.input_tokens, again.generation.cost) == (
+        0,
+        0,
+        0,
+    )
+    engine.today = lambda: TODAY + timedelta(days=1)
+    gather(cache.stream(QUESTION, Filter()))
+    assert len(server.requests) == 2
 
 
 def test_a_summary_is_written(ask: Ask, server: ModelServer, articles: Store) -> None:

@@ -41,6 +41,7 @@ def body(number: int, article: str = "a1") -> dict[str, Any]:
         "question": f"Question {number}?",
         "outcome": "answered",
         "passages": [{"article_id": article}],
+        "citations": [],
         "closest": [],
     }
 
@@ -207,3 +208,12 @@ def test_jobs_of_a_dead_process_were_interrupted(records: Records) -> None:
     assert found.finished is not None
     with pytest.raises(UnknownNameError):
         records.jobs.find("bob", job.id)
+
+
+def test_what_cites_an_erased_article_is_forgotten(records: Records) -> None:
+    """An answer that cites an article which is not among its passages loses its text with it."""
+    records.conversations.keep("ada", {**body(1), "citations": [{"article_id": "a2"}]})
+    records.conversations.keep("ada", body(2))
+    records.conversations.forget_articles(["a2"])
+    assert records.conversations.answer("ada", "q1").body is None
+    assert records.conversations.answer("ada", "q2").body is not None

@@ -108,7 +108,8 @@ def test_the_turns_are_read_from_what_is_shown() -> None:
         {"role": "assistant", "content": [{"type": "text", "text": answer.html}]},
     ]
     told = "Kiptum & Co. ran <fast>. It was in Chicago."
-    assert said_in(shown) == [Exchange('Who ran "fast"?', told, "Kiptum & Co.", ("a1",))]
+    places = (("a1", 0),)
+    assert said_in(shown) == [Exchange('Who ran "fast"?', told, "Kiptum & Co.", ("a1",), places)]
 
 
 def test_it_is_shown_how_a_question_was_understood() -> None:
