@@ -15,7 +15,8 @@ from starlette.requests import Request
 
 from app.api.runtime import Runtime
 from app.identity import LOCAL, NOBODY, Identity
-from app.web.chat import answer_stream, identity_of, refusal_of
+from app.web.chat import answer_stream, refusal_of
+from app.web.gate import identity_of
 from app.web.stoppable import stoppable
 from tests.app.runtimes import opened
 from tests.model_server import ModelServer, Script
