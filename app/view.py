@@ -224,6 +224,7 @@ def told_in(body: Json, said: Sequence[Exchange]) -> Told:
         articles=tuple(dict.fromkeys(cited or found[:1])),
         chunks=tuple(each["chunk_id"] for each in body["passages"]),
         quotes=frozenset(each["quote"] for each in body["citations"]),
+        answer=body["id"],
     )
 
 

@@ -120,6 +120,13 @@ async def search(request: Request, query: Query) -> Response:
 
 
 @answers_router.get("/suggestions", response_model=SuggestionList)
-def suggestions(request: Request) -> dict[str, Any]:
-    """Return questions to begin with, of which it is known that the articles answer them."""
-    return {"items": view_of(request).starters()}
+async def suggestions(request: Request) -> dict[str, Any]:
+    """Return questions to begin with, of which it is known that the articles answer them.
+
+    They are looked for in the articles first, so that it counts as a search does.
+    """
+    identity = identity_of(request)
+    identity.need("ask")
+    await runtime_of(request).limits.admit_question(identity)
+    view = await run_in_threadpool(view_of, request)
+    return {"items": await run_in_threadpool(view.starters)}
