@@ -37,8 +37,7 @@ Update = tuple[Any, Any]  # of the composer and of the conversation
 Updates = AsyncGenerator[Update, None]
 
 STATIC = Path(__file__).parent / "static"
-AT_ONCE = 4  # questions answered at the same time; one encodes while another is retrieved
-WAITING = 64  # questions that may wait; later ones are refused at once
+WAITING = 64  # events that may wait, mostly questions; later ones are refused at once
 
 HEAD = (
     '<link rel="stylesheet" href="{base}/static/chat.css">'
@@ -75,7 +74,8 @@ def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
 
 def build_chat(runtime: Runtime) -> gr.Blocks:
     """Return the page; questions wait for the service that `runtime` is starting."""
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="chat")
+    # As many as the desk has, for the same reason.
+    pool = ThreadPoolExecutor(runtime.workers, thread_name_prefix="chat")
     offers = Offers(runtime)
 
     async def respond(question: str, history: list[Message], request: gr.Request) -> Updates:
@@ -128,7 +128,7 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
         found = gr.State(("", []))
         shared: Message = {
             "outputs": [composer, chatbot],
-            "concurrency_limit": AT_ONCE,
+            "concurrency_limit": runtime.workers,
             "show_progress": "hidden",
             "api_visibility": "private",
         }

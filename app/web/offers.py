@@ -32,7 +32,8 @@ class Offers:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="offers")
+        # One searches, so that answers come first; each call of a chat model may wait in another.
+        self._pool = ThreadPoolExecutor(1 + runtime.calls, thread_name_prefix="offers")
 
     async def to_begin(self, request: gr.Request) -> gr.Chatbot:
         """Return the questions that one may begin with, in an empty chat."""

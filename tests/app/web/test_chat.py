@@ -10,12 +10,15 @@ from typing import Any, NoReturn, cast
 
 import gradio as gr
 import pytest
+from filelock import FileLock
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
 
+from app.api.desk import WORKERS
 from app.api.runtime import Runtime
 from app.identity import LOCAL, NOBODY, Identity
-from app.web.chat import answer_stream, refusal_of
+from app.settings import Settings
+from app.web.chat import answer_stream, build_chat, refusal_of
 from app.web.gate import identity_of
 from app.web.stoppable import stoppable
 from tests.app.runtimes import opened
@@ -116,6 +119,24 @@ def test_who_stops_a_silent_model_leaves_it(tmp_path: Path) -> None:
         model = {"llm": "openai:scripted", "llm_base_url": server.url, "llm_first_token": 25.0}
         with opened(tmp_path, **model) as runtime:
             asyncio.run(ask_and_stop(runtime, server))
+
+
+@pytest.mark.parametrize(
+    ("llm", "workers"), [({}, WORKERS), ({"llm": "ollama:m", "llm_concurrency": 9}, WORKERS + 9)]
+)
+def test_as_many_are_answered_at_once_as_elsewhere(
+    llm: dict[str, Any], workers: int, tmp_path: Path
+) -> None:
+    """Those who wait for a chat model leave room for the others; the queue lets as many through."""
+    settings = Settings(data_dir=tmp_path, **llm)
+    runtime = Runtime(settings, FileLock(tmp_path / "lock"))
+
+    async def built() -> gr.Blocks:
+        return build_chat(runtime)  # Gradio's locks take the loop that runs
+
+    page = asyncio.run(built())
+    runtime.close()
+    assert {each.concurrency_limit for each in page.fns.values() if each.fn} == {workers}
 
 
 def test_a_refusal_that_was_stopped_is_not_kept(runtime: Runtime) -> None:
