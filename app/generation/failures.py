@@ -80,6 +80,23 @@ def translate(name: str, exc: Exception, has_spoken: bool) -> ModelError:
     return failure(name, "malformed", f"its reply cannot be read ({type(exc).__name__})")
 
 
+def types_of(exc: BaseException) -> str:
+    """Return the type of an error and those of what caused it, without their texts.
+
+    Example: "APIConnectionError from ConnectError from ConnectionRefusedError 111"
+    """
+    told, names = exc.__cause__ or exc.__context__, [_type_of(exc)]
+    while told is not None:
+        names.append(_type_of(told))
+        told = told.__cause__ or told.__context__
+    return " from ".join(names)
+
+
+def _type_of(exc: BaseException) -> str:
+    number = f" {exc.errno}" if isinstance(exc, OSError) and exc.errno is not None else ""
+    return type(exc).__name__ + number
+
+
 def _status(exc: Exception) -> int | None:
     response = getattr(exc, "response", None)
     for found in (getattr(exc, "status_code", None), getattr(response, "status_code", None)):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from app.generation.failures import CUT, FILTERED, PASSING, failure, translate
+from app.generation.failures import CUT, FILTERED, PASSING, failure, translate, types_of
 from app.generation.repetition import Watch
 from app.generation.thoughts import Thoughts
 from vectorstore.errors import ModelError
@@ -212,7 +212,6 @@ class Reply:
                 error = await self._call()
         except TimeoutError:
             error = failure(self._name, "too_slow", "no whole reply in time")
-        if error is not None:
             logger.warning("the chat model failed: %s", error.kind)
         self._pieces.put(error)
 
@@ -223,12 +222,13 @@ class Reply:
                 await self._receive()
             except Exception as exc:
                 error = translate(self._name, exc, self._has_spoken)
+                logger.warning("the chat model failed: %s (%s)", error.kind, types_of(exc))
             else:
                 return None
             pause = self._pause(error)
             if pause is None:
                 return error
-            logger.info("the chat model failed and is asked again: %s", error.kind)
+            logger.info("the chat model is asked again in %.1f s", pause)
             await asyncio.sleep(pause)
 
     def _pause(self, error: ModelError) -> float | None:

@@ -40,6 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with served_tls(front.app(), certificate) as chat, served_tls(portal.app(), certificate) as at:
         portal.chat, portal.port = f"https://chat.example:{chat}", at
         settings = {"AUTH": "keys", "SECRET": "s" * 40, "PUBLIC_URL": portal.chat}
+        settings |= {"LIMIT_USER": "6000/minute", "LIMIT_PUBLIC": "6000/minute"}  # tests ask fast
         server = start(
             folder / "data", **{f"CITEWELL_{key}": value for key, value in settings.items()}
         )
@@ -71,7 +72,8 @@ def _fill(server: Server, portal: Portal) -> None:
 
 @pytest.fixture
 def portal(world: World) -> Portal:
-    """The portal as it is before anybody has done anything."""
+    """The portal as it is before anybody has done anything, and what stands before the service."""
+    world.front.reset()
     world.portal.reset()
     return world.portal
 

@@ -151,8 +151,9 @@ def test_320_pixels_are_enough(browser: Browser, portal: Portal, mode: str) -> N
     page.goto(portal.page(element(mode, label="Ask about human resources and travel")))
     if mode != "inline":
         launcher(page).click()
-    ask(page, WEBB)
-    page.locator(".chip").first.click()
+    answer = ask(page, WEBB)
+    expect(answer).to_contain_text("25 December 2021")
+    answer.locator(".chip").first.click()
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     outside = page.evaluate(
