@@ -96,8 +96,12 @@ class View:
             raise UnknownNameError(msg)
         return stored.body
 
-    def follow_ups(self, answer_id: str) -> list[str]:
+    def follow_ups(self, answer_id: str, said: Sequence[Exchange] = ()) -> list[str]:
         """Return questions that go on from one of their answers, none where it was erased.
+
+        Args:
+            answer_id: The answer's.
+            said: What was said before it, where it belongs to no conversation that is kept.
 
         Raises:
             UnknownNameError: There is no such answer of theirs.
@@ -107,17 +111,13 @@ class View:
         stored = conversations.answer(self.identity.subject, answer_id)
         if stored.body is None:
             return []
-        said: list[Exchange] = []
         if stored.conversation is not None:
             _, answers = conversations.read(self.identity.subject, stored.conversation)
             said = [said_in(each) for each in answers if each.asked < stored.asked]
-        return self.following(stored.body, said)
+        return self._following(stored.body, said)
 
-    def following(self, body: Json, said: Sequence[Exchange]) -> list[str]:
-        """Return questions that go on from an answer, of which `body` is the JSON.
-
-        Where it comes from no article, they are those to begin with.
-        """
+    def _following(self, body: Json, said: Sequence[Exchange]) -> list[str]:
+        """Return what goes on from an answer; from one of no article, what one may begin with."""
         allowed = self.identity.need("ask")
         if body["sentences"] and not body["passages"]:
             return self.starters()
@@ -224,6 +224,7 @@ def told_in(body: Json, said: Sequence[Exchange]) -> Told:
         articles=tuple(dict.fromkeys(cited or found[:1])),
         chunks=tuple(each["chunk_id"] for each in body["passages"]),
         quotes=frozenset(each["quote"] for each in body["citations"]),
+        answer=body["id"],
     )
 
 

@@ -99,6 +99,7 @@ class Retriever:
         top_k: int,
         condition: Filter | None = None,
         language: str | None = None,
+        rerank: bool = True,
     ) -> Retrieved:
         """Return the passages that fit the query best.
 
@@ -107,6 +108,7 @@ class Retriever:
             top_k: At least 1. Fewer come back when fewer fit.
             condition: Which articles may be seen; applied in retrieval, exactly.
             language: The query's; None has it told from its words.
+            rerank: Whether the reranker orders them, where there is one.
 
         Raises:
             QuestionError: The query is blank or too long, or top_k is below 1.
@@ -115,6 +117,7 @@ class Retriever:
         if top_k < 1:
             msg = f"top_k is {top_k}; ask for at least 1 passage."
             raise QuestionError(msg)
+        reranker = self._reranker if rerank else None
         start = time.perf_counter()
         language = language or language_of(query)
         queries = self._queries
@@ -122,7 +125,7 @@ class Retriever:
         asked = time.perf_counter()
         with self._turns:
             begun = time.perf_counter()
-            depth = top_k if self._reranker is None else max(top_k, HEAD)
+            depth = top_k if reranker is None else max(top_k, HEAD)
             found = self._retrieve(
                 query, language, queries, encoded.vector, depth, condition or Filter()
             )
@@ -132,20 +135,8 @@ class Retriever:
             "retrieve": time.perf_counter() - begun,
         }
         told = {stage: max(0.0, seconds) * 1e3 for stage, seconds in timings.items()}
-        return self._rerank(query, replace(found, timings=told), top_k)
-
-    def _rerank(self, query: str, found: Retrieved, top_k: int) -> Retrieved:
-        if self._reranker is None:
-            return found
-        begun = time.perf_counter()
-        reranked = self._reranker.rerank(query, found.passages)
-        return replace(
-            found,
-            passages=reranked.passages[:top_k],
-            degraded=found.degraded + reranked.missing,
-            passing=bool(reranked.missing),
-            timings={**found.timings, "rerank": (time.perf_counter() - begun) * 1e3},
-        )
+        found = replace(found, timings=told)
+        return found if reranker is None else _reranked(reranker, query, found, top_k)
 
     def prepare(self, queries: Sequence[str]) -> None:
         """Encode queries that are about to be retrieved, together: sooner than one by one.
@@ -240,6 +231,18 @@ class Retriever:
             if len(picked) == top_k:
                 break
         return picked
+
+
+def _reranked(reranker: Reranker, query: str, found: Retrieved, top_k: int) -> Retrieved:
+    begun = time.perf_counter()
+    reranked = reranker.rerank(query, found.passages)
+    return replace(
+        found,
+        passages=reranked.passages[:top_k],
+        degraded=found.degraded + reranked.missing,
+        passing=bool(reranked.missing),
+        timings={**found.timings, "rerank": (time.perf_counter() - begun) * 1e3},
+    )
 
 
 def check_query(query: str) -> str:

@@ -144,7 +144,10 @@ Event = Told | Waiting
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A finished answer, as its stream told it."""
+    """A finished answer, as its stream told it.
+
+    `degraded_at` are the places of the `degraded` in the stream, whose first event has the place 0.
+    """
 
     id: str
     question: str
@@ -159,6 +162,7 @@ class Answer:
     timings: Mapping[str, float] = field(default_factory=dict)
     unanswered: tuple[str, ...] = ()
     generation: Generation | None = None
+    degraded_at: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -234,8 +238,9 @@ def gather(events: Iterable[Event]) -> Answer:
     sentences: list[AnswerSentence] = []
     citations: dict[int, Citation] = {}
     passages: tuple[Passage, ...] = ()
-    degraded: list[str] = []
-    for event in events:
+    degraded: dict[int, str] = {}
+    told = (event for event in events if not isinstance(event, Waiting))
+    for place, event in enumerate(told):
         match event:
             case Started():
                 started = event
@@ -245,7 +250,7 @@ def gather(events: Iterable[Event]) -> Answer:
                 sentences.append(sentence)
                 citations |= {citation.number: citation for citation in cited}
             case Degraded(reason):
-                degraded.append(reason)
+                degraded[place] = reason
             case Done():
                 done = event
     if started is None or done is None:
@@ -261,8 +266,9 @@ def gather(events: Iterable[Event]) -> Answer:
         passages=passages,
         outcome=done.outcome,
         closest=done.closest,
-        degraded=tuple(degraded),
+        degraded=tuple(degraded.values()),
         timings=done.timings,
         unanswered=done.unanswered,
         generation=done.generation,
+        degraded_at=tuple(degraded),
     )

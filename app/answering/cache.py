@@ -9,9 +9,7 @@ talk before counts as well, so that only answers to first questions are kept.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -28,6 +26,7 @@ from app.answering.answer import (
 )
 from app.answering.conversation import Exchange
 from app.answering.engine import Engine, new_answer_id
+from app.answering.kept import Kept
 from app.answering.parts import Understood
 from app.answering.times import Time
 from vectorstore.retriever import check_query
@@ -36,7 +35,6 @@ from vectorstore.types import Filter
 
 KEPT = 512  # answers, about 10 KB each
 
-State = tuple[int, str | None]
 Key = tuple[Understood, Filter, Time, date | None]
 
 
@@ -48,11 +46,7 @@ class AnswerCache:
 
     def __init__(self, engine: Engine, store: Store, kept: int = KEPT) -> None:
         self._engine = engine
-        self._store = store
-        self._most = kept
-        self._lock = threading.Lock()
-        self._state: State = (0, None)
-        self._kept: OrderedDict[Key, tuple[Event, ...]] = OrderedDict()
+        self._kept: Kept[Key, tuple[Event, ...]] = Kept(store, kept)
 
     def stream(
         self, question: str, condition: Filter, history: Sequence[Exchange] = ()
@@ -71,12 +65,12 @@ class AnswerCache:
             yield from self._engine.stream(question, condition, history)
             return
         start = time.perf_counter()
-        state = (self._store.state.version, self._store.degraded)
+        state = self._kept.state()
         meant = self._engine.understand(" ".join(question.split()), history)
         # what a chat model writes, it writes on a day
         day = self._engine.today() if self._engine.writes else None
         key = (meant, condition, self._engine.time_of(meant.question), day)
-        kept = self._find(state, key)
+        kept = self._kept.find(state, key)
         if kept is not None:
             yield from _again(kept, question, start)
             return
@@ -85,31 +79,8 @@ class AnswerCache:
             if not isinstance(event, Waiting):
                 events.append(_lean(event))
             if isinstance(event, Done) and not any(map(_is_passing, events)):
-                self._keep(state, key, events)
+                self._kept.keep(state, key, tuple(events))
             yield event
-
-    def _find(self, state: State, key: Key) -> tuple[Event, ...] | None:
-        with self._lock:
-            if state != self._state:
-                return None
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-            return found
-
-    def _keep(self, state: State, key: Key, events: list[Event]) -> None:
-        """Keep an answer, unless what it rests on was changed while it was made."""
-        if state[0] % 2 or state != (self._store.state.version, self._store.degraded):
-            return
-        with self._lock:
-            if state != self._state:
-                if state[0] < self._state[0]:
-                    return
-                self._state = state
-                self._kept.clear()
-            self._kept[key] = tuple(events)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
 
 
 def _again(events: tuple[Event, ...], question: str, start: float) -> Iterator[Event]:

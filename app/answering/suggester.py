@@ -7,8 +7,6 @@ one that was made from a sentence, only with that very sentence.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +17,7 @@ from app.answering.citations import sentence_text
 from app.answering.conversation import Exchange
 from app.answering.extractive import Candidate, rank_sentences
 from app.answering.forms import article_named, summary_of
+from app.answering.kept import Kept
 from app.answering.parts import understand
 from app.answering.phrases import Setting
 from app.answering.refusal import probability
@@ -47,6 +46,7 @@ EACH = 2  # candidates of one of those
 ALIKE = 0.75  # of the words of content: two questions are the same
 LONGEST_TITLE = 60  # characters, in "Summarise “TITLE”"
 KEPT = 64  # filters whose starters are remembered
+KEPT_ANSWERS = 512  # whose follow-ups are
 
 
 class Propose(Protocol):
@@ -73,12 +73,14 @@ class Told:
         articles: Ids: those cited in their order, else that of the best passage.
         chunks: Ids of the chunks of the passages, best first.
         quotes: What the last answer's citations quote.
+        answer: Its id, by which what goes on from it is remembered; "": it is not.
     """
 
     turns: tuple[Exchange, ...]
     articles: tuple[str, ...]
     chunks: tuple[str, ...]
     quotes: frozenset[str]
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +115,32 @@ class Suggester:
         self._least = min(threshold + MARGIN, (1.0 + threshold) / 2)
         self._today = today
         self._propose = propose
-        self._lock = threading.Lock()
-        self._state: tuple[int, str | None] = (0, None)
-        self._kept: OrderedDict[Filter, tuple[str, ...]] = OrderedDict()
+        self._begun: Kept[Filter, tuple[str, ...]] = Kept(store, KEPT)
+        self._gone_on: Kept[tuple[str, Filter], tuple[str, ...]] = Kept(store, KEPT_ANSWERS)
 
     # -- to go on with ---------------------------------------------------------------------
 
-    def follow_ups(self, told: Told, condition: Filter, most: int = FOLLOW_UPS) -> list[str]:
-        """Return up to `most` questions that go on from the last answer of a conversation."""
+    def follow_ups(self, told: Told, condition: Filter) -> list[str]:
+        """Return up to FOLLOW_UPS questions that go on from the last answer of a conversation.
+
+        They are remembered by its id until the store changes.
+        """
+        state, key = self._gone_on.state(), (told.answer, condition)
+        found = self._gone_on.find(state, key) if told.answer else None
+        if found is None:
+            found = tuple(self._follow_ups(told, condition))
+            if told.answer:
+                self._gone_on.keep(state, key, found)
+        return list(found)
+
+    def _follow_ups(self, told: Told, condition: Filter) -> list[str]:
         chunks = self._chunks_of(told, condition)
         if not chunks:
             return []
         offers = self._proposed(chunks, told) or list(self._made_from(chunks, told))
         asked = [turn.question for turn in told.turns]
         chosen = _different(offers, asked, CHECKED)
-        found = [offer.question for offer in self._answered(chosen, condition, told, most)]
+        found = [offer.question for offer in self._answered(chosen, condition, told, FOLLOW_UPS)]
         if len(found) < FEWEST:
             filler = _summarise(chunks[0].article, self._store.catalogue.heads(condition))
             found += [filler] if filler and filler not in asked else []
@@ -183,16 +196,12 @@ class Suggester:
 
         They are remembered until the store changes.
         """
-        state = (self._store.state.version, self._store.degraded)
-        with self._lock:  # one finds them, others who ask meanwhile wait for the same
-            if state != self._state:
-                self._state = state
-                self._kept.clear()
-            if condition not in self._kept:
-                self._kept[condition] = tuple(self._starters(condition))
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            return list(self._kept[condition][:most])
+        state = self._begun.state()
+        found = self._begun.find(state, condition)
+        if found is None:
+            found = tuple(self._starters(condition))
+            self._begun.keep(state, condition, found)
+        return list(found[:most])
 
     def _starters(self, condition: Filter) -> list[str]:
         heads = self._store.catalogue.heads(condition)
@@ -272,8 +281,11 @@ class Suggester:
         return "" if read_time(meant.question, self._today()) != Time() else meant.parts[0].query
 
     def _lead(self, query: str, condition: Filter) -> Candidate | None:
-        """Return the first sentence of the answer to a query, None where that is not sure."""
-        found = self._retriever.retrieve(query, TOP_K, condition)
+        """Return the first sentence of the answer to a query, None where that is not sure.
+
+        A reranker's turns are left to those who wait for an answer.
+        """
+        found = self._retriever.retrieve(query, TOP_K, condition, rerank=False)
         ranked = rank_sentences(query, found)
         if not ranked or probability(ranked, found.searched) < self._least:
             return None

@@ -108,6 +108,7 @@ def answer_json(answer: Answer) -> Json:
         "closest": [head_json(head) for head in answer.closest],
         "unanswered": list(answer.unanswered),
         "degraded": list(answer.degraded),
+        "degraded_at": list(answer.degraded_at),
         "generation": generation_json(answer.generation),
         "timings_ms": _timings(answer.timings),
     }

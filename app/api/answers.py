@@ -20,8 +20,8 @@ LEFT = 499  # the status, which nobody reads, of a request whose client has left
 STREAM = "text/event-stream"
 STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 STREAMED: dict[str, Any] = {
-    "description": "The answer, whole or as server-sent events: start, degraded, passages, "
-    "sentence …, done or error.",
+    "description": "The answer, whole or as server-sent events: start, passages, "
+    "sentence …, done or error; degraded where something is lacking.",
     "content": {STREAM: {"schema": {"type": "string"}}},
 }
 answers_router = APIRouter(prefix="/api/v1", tags=["answers"], route_class=OnceRoute)
@@ -120,6 +120,13 @@ async def search(request: Request, query: Query) -> Response:
 
 
 @answers_router.get("/suggestions", response_model=SuggestionList)
-def suggestions(request: Request) -> dict[str, Any]:
-    """Return questions to begin with, of which it is known that the articles answer them."""
-    return {"items": view_of(request).starters()}
+async def suggestions(request: Request) -> dict[str, Any]:
+    """Return questions to begin with, of which it is known that the articles answer them.
+
+    They are looked for in the articles first, so that it counts as a search does.
+    """
+    identity = identity_of(request)
+    identity.need("ask")
+    await runtime_of(request).limits.admit_question(identity)
+    view = await run_in_threadpool(view_of, request)
+    return {"items": await run_in_threadpool(view.starters)}

@@ -261,7 +261,6 @@ def replay(body: Json) -> list[tuple[str, Json]]:
             "question_used": body["question_used"], "filters": body["filters"],
         })
     ]  # fmt: skip
-    told += [("degraded", {"reason": reason}) for reason in body["degraded"]]
     if body["passages"] or not body["sentences"]:
         told.append(("passages", {"passages": body["passages"]}))
     cited: dict[int, Any] = {each["number"]: each for each in body["citations"]}
@@ -271,5 +270,9 @@ def replay(body: Json) -> list[tuple[str, Json]]:
     body.setdefault("unanswered", [])  # answers kept before there were parts
     body.setdefault("generation", None)  # or chat models
     names = ("outcome", "closest", "unanswered", "generation", "timings_ms")
-    done = {name: body[name] for name in names}
-    return [*told, ("done", done)]
+    told.append(("done", {name: body[name] for name in names}))
+    reasons = body["degraded"]
+    places = body.get("degraded_at", range(1, 1 + len(reasons)))  # they all came first once
+    for place, reason in zip(places, reasons, strict=True):
+        told.insert(place, ("degraded", {"reason": reason}))
+    return told

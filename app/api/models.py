@@ -170,7 +170,10 @@ class GenerationOut(Given):
 
 
 class AnswerOut(Given):
-    """An answer, every sentence of which is cited; `unanswered` are the parts that have none."""
+    """An answer, every sentence of which is cited; `unanswered` are the parts that have none.
+
+    `degraded_at` are the ids that the events of `degraded` have in its stream.
+    """
 
     id: str
     question: str
@@ -184,6 +187,7 @@ class AnswerOut(Given):
     closest: list[HeadOut]
     unanswered: list[str] = []
     degraded: list[str]
+    degraded_at: list[int] = []
     generation: GenerationOut | None = None
     timings_ms: dict[str, float]
 

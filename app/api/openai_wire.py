@@ -1,7 +1,9 @@
 """What an OpenAI client sends for a chat completion, and an answer in the form that it reads.
 
-The forms are those of OpenAI's API reference (chat completions); whatever else a client sends
-is accepted and ignored, since it steers a language model, and here is none.
+The forms are those of OpenAI's API reference (chat completions). What a client sends to steer a
+model (a temperature, messages of the system, tools) is accepted and ignored: the articles decide
+what is answered, whether or not a chat model words it. More than one choice, and questions that
+are not text, are refused.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from app.answering.conversation import Exchange
 from app.answering.wire import Json
 from app.links import citation_link
 
-# Marks and doubts as `Completion` writes them.
-MARK = re.compile(rf" \[\d+\]|{re.escape(doubt_text('unsupported'))}")
-
+DOUBT = doubt_text("unsupported")
+# What a sentence ends with as `Completion` writes it: its marks, and whether it is doubted.
+_END = re.compile(rf"((?: \[\d+\])+(?:{re.escape(DOUBT)})?|{re.escape(DOUBT)})")
 
 # Clients show the text as Markdown: what would be a link, an image or HTML there is none here.
 _MARKUP = re.compile(r"!?\[[^\]\n]*\][(\[:]|<[a-z/!?][^>\n]*>", re.IGNORECASE)
@@ -91,13 +93,17 @@ class Asked(BaseModel):
 
     @property
     def history(self) -> list[Exchange]:
-        """The turns before: each message of the user with what was replied to it."""
+        """The turns before: each message of the user with what was replied to it.
+
+        Replies come without marks, and without the sentences that no article supports, on which
+        nothing leans; that the articles do not say is no reply.
+        """
         turns: list[Exchange] = []
         for message in self.messages[: self._last]:
             if message.role == "user":
                 turns.append(Exchange(message.text))
             elif message.role == "assistant" and turns:
-                answer = " ".join((turns[-1].answer, MARK.sub("", message.text))).strip()
+                answer = " ".join((turns[-1].answer, _borne_out(message.text))).strip()
                 turns[-1] = Exchange(turns[-1].question, "" if says_not_found(answer) else answer)
         return turns
 
@@ -109,6 +115,13 @@ class Asked(BaseModel):
     def with_usage(self) -> bool:
         """Whether a stream ends with the numbers of tokens."""
         return bool(self.stream_options and self.stream_options.include_usage)
+
+
+def _borne_out(reply: str) -> str:
+    """Return a reply without its marks and the sentences that are marked as not supported."""
+    *ended, rest = _END.split(reply)
+    pairs = zip(ended[::2], ended[1::2], strict=True)
+    return "".join(said for said, end in pairs if not end.endswith(DOUBT)) + rest
 
 
 def _as_text(text: str) -> str:

@@ -42,9 +42,11 @@ class Runtime:
         self.done: dict[str, bool] = dict.fromkeys(STAGES, False)
         self.failure: str | None = None
         self.sight = Sight(settings, lambda: condition_of(self))
-        # threads that wait for the chat model take none from answers that need none
-        workers = WORKERS + (settings.llm_concurrency if settings.llm else 0)
-        self.desk = Desk(settings.waiting, settings.streams, self.sight.answered, workers)
+        # A thread waits with its answer for the chat model. As long as no more do than the model
+        # may be called by at once, WORKERS are left to answers that need none.
+        self.calls = settings.llm_concurrency if settings.llm else 0
+        self.workers = WORKERS + self.calls
+        self.desk = Desk(settings.waiting, settings.streams, self.sight.answered, self.workers)
         self.limits = Limits(settings)
         self.jobs = JobRunner()
         self.access = Access(settings, lambda: self.service().records)

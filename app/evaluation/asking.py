@@ -75,9 +75,10 @@ class _MeteredRetriever(Retriever):
         top_k: int,
         condition: Filter | None = None,
         language: str | None = None,
+        rerank: bool = True,
     ) -> Retrieved:
         with self.meter.stage("retrieve"):
-            self.last = super().retrieve(query, top_k, condition, language)
+            self.last = super().retrieve(query, top_k, condition, language, rerank)
         return self.last
 
 

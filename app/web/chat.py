@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.answering.answer import Done, Event, gather
+from app.answering.answer import Done, Event, Waiting, gather
 from app.answering.wire import Json, answer_json
-from app.identity import NOBODY, Identity
+from app.identity import Identity
 from app.view import View
-from app.web.gate import Gate
+from app.web.gate import Gate, identity_of
 from app.web.markup import AnswerMarkup, notice_markup, question_markup, said_in
+from app.web.offers import Message, Offers, with_options
 from app.web.stoppable import stoppable
 from vectorstore.errors import CitewellError
 from vectorstore.retriever import MAX_QUERY
@@ -32,13 +33,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Message = dict[str, Any]
-Update = tuple[Any, list[Message]]  # of the composer and of the conversation
+Update = tuple[Any, Any]  # of the composer and of the conversation
 Updates = AsyncGenerator[Update, None]
 
 STATIC = Path(__file__).parent / "static"
-AT_ONCE = 4  # questions answered at the same time; one encodes while another is retrieved
-WAITING = 64  # questions that may wait; later ones are refused at once
+WAITING = 64  # events that may wait, mostly questions; later ones are refused at once
 
 HEAD = (
     '<link rel="stylesheet" href="{base}/static/chat.css">'
@@ -75,8 +74,9 @@ def mount_chat(app: FastAPI, runtime: Runtime) -> FastAPI:
 
 def build_chat(runtime: Runtime) -> gr.Blocks:
     """Return the page; questions wait for the service that `runtime` is starting."""
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="chat")
-    offers = ThreadPoolExecutor(1, thread_name_prefix="starters")
+    # As many as the desk has, for the same reason.
+    pool = ThreadPoolExecutor(runtime.workers, thread_name_prefix="chat")
+    offers = Offers(runtime)
 
     async def respond(question: str, history: list[Message], request: gr.Request) -> Updates:
         identity = identity_of(request)
@@ -96,13 +96,6 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
     ) -> Updates:
         async for update in respond(event.value, history, request):
             yield update
-
-    async def begin(request: gr.Request) -> gr.Chatbot:
-        identity = identity_of(request)
-        found = await asyncio.get_running_loop().run_in_executor(
-            offers, starters_of, runtime, identity
-        )
-        return gr.Chatbot(examples=[{"text": text} for text in found])
 
     page: gr.Blocks
     with gr.Blocks(title="Citewell", analytics_enabled=False) as page:
@@ -132,9 +125,10 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
             submit_btn=True,
             elem_id="cw-question",
         )
+        found = gr.State(("", []))
         shared: Message = {
             "outputs": [composer, chatbot],
-            "concurrency_limit": AT_ONCE,
+            "concurrency_limit": runtime.workers,
             "show_progress": "hidden",
             "api_visibility": "private",
         }
@@ -146,25 +140,21 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
         # composer must not come back before the answer is cancelled: that is when it "fails".
         for answering in (asked, picked, chosen):
             answering.failure(_idle, **(shared | {"outputs": composer}))
+            # The next question waits for neither, so they are two: what is found takes long, and
+            # what is shown is put to the conversation as it is by then.
+            aside = shared | {"trigger_mode": "multiple", "inputs": [chatbot, found]}
+            sought = answering.success(
+                offers.to_go_on, **(aside | {"inputs": chatbot, "outputs": found})
+            )
+            sought.success(with_options, **(aside | {"outputs": chatbot}))
         if not runtime.settings.examples:
-            page.load(begin, **(shared | {"outputs": chatbot}))
+            page.load(offers.to_begin, **(shared | {"outputs": chatbot}))
     page.queue(max_size=WAITING)
     return page
 
 
 def _idle() -> gr.Textbox:
     return gr.Textbox(submit_btn=True, stop_btn=False)
-
-
-def identity_of(request: gr.Request) -> Identity:
-    """Return who asked; NOBODY where the request does not say, who may do nothing.
-
-    The queue hands on the very request that put the question into it, with the state in which
-    the guard noted who that is.
-    """
-    asked = request.request
-    found = None if asked is None else asked.scope.get("state", {}).get("identity")
-    return found if isinstance(found, Identity) else NOBODY
 
 
 async def refusal_of(runtime: Runtime, identity: Identity, question: str) -> CitewellError | None:
@@ -207,9 +197,12 @@ def answer_stream(
         events: list[Event] = []
         with runtime.desk.place(identity.subject):
             for event in view.ask(question, history=said_in(history)):
-                events.append(event)
-                if answer.add(event):
-                    yield gr.skip(), [*said, {"role": "assistant", "content": answer.html}]
+                if not isinstance(event, Waiting):
+                    events.append(event)
+                grown = answer.add(event)
+                # each event is a step, even one without words: a stop takes hold between steps
+                so_far = [*said, {"role": "assistant", "content": answer.html}]
+                yield gr.skip(), so_far if grown else gr.skip()
                 if isinstance(event, Done):  # what was stopped meanwhile does not come here
                     body = answer_json(gather(events))
                     _keep(runtime, view, body)
@@ -220,29 +213,8 @@ def answer_stream(
         answer.fail("The answer failed; the server's log says why.")
     whole: Message = {"role": "assistant", "content": answer.html}
     if body is not None:
-        yield gr.skip(), [*said, whole]  # whole before anything is looked for to go on with
-        whole |= {"options": options_of(view, body, history)}
+        whole["metadata"] = {"id": body["id"]}
     yield _idle(), [*said, whole]
-
-
-def options_of(view: View, body: Json, history: list[Message]) -> list[Message]:
-    """Return buttons that go on from an answer; the reader has that even if finding them fails."""
-    try:
-        return [{"value": text} for text in view.following(body, said_in(history))]
-    except CitewellError as exc:
-        logger.error("no questions to go on with could be found: %s", exc)
-    except Exception:
-        logger.exception("looking for questions to go on with failed")
-    return []
-
-
-def starters_of(runtime: Runtime, identity: Identity) -> list[str]:
-    """Return the questions that one may begin with, none to whom may not ask."""
-    try:
-        return View(runtime.service(), identity).starters()
-    except CitewellError as exc:
-        logger.info("no questions to begin with: %s", exc)
-        return []
 
 
 def _keep(runtime: Runtime, view: View, body: Json) -> None:

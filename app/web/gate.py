@@ -23,6 +23,7 @@ from app.identity import NOBODY, Identity
 from vectorstore.errors import AccessError
 
 if TYPE_CHECKING:
+    import gradio as gr
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from app.settings import Settings
@@ -265,3 +266,14 @@ def _marking(send: Send, path: str) -> Send:
         await send(message)
 
     return marked
+
+
+def identity_of(request: gr.Request) -> Identity:
+    """Return who asked; NOBODY where the request does not say, who may do nothing.
+
+    The queue hands on the very request that put the question into it, with the state in which
+    the guard noted who that is.
+    """
+    asked = request.request
+    found = None if asked is None else asked.scope.get("state", {}).get("identity")
+    return found if isinstance(found, Identity) else NOBODY

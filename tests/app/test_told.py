@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from html import unescape
 
+import pytest
+
 from app.answering.answer import (
     NOT_SUPPORTED,
     AnswerSentence,
     Begins,
     Citation,
+    Degraded,
     Done,
+    Event,
     Generation,
     PassagesFound,
     SentenceReleased,
     Started,
     Support,
+    Told,
+    Waiting,
     gather,
 )
 from app.answering.wire import answer_json, event_json
@@ -26,10 +32,11 @@ from app.export import conversation_markdown
 from app.mcp_tools import Sentence
 from app.records.conversations import Conversation, StoredAnswer
 from app.web.markup import AnswerMarkup, question_markup, said_in
-from vectorstore.types import ArticleHead, Filter
+from vectorstore.types import ArticleHead, Chunk, Filter, Passage, Signals
 
 HEAD = ArticleHead(id="a1", uri="u", title="T", sha256="f" * 64, collection="c")
 CITED = Citation(1, HEAD, "k", "The bridge opened in 1932.", 0, 26, None)
+PASSAGE = Passage(Chunk("k", "a1", 0, 0, 26, CITED.quote, ()), HEAD, 0.9, 1, Signals(0.9, 2.0, 1.0))
 WRITTEN: tuple[tuple[str, Begins, Support], ...] = (
     ("It opened in 1932.", "paragraph", "supported"),
     ("It is red.", "", "unsupported"),
@@ -118,8 +125,9 @@ def test_the_completion_is_the_answers_text() -> None:
         {"role": "user", "content": "And?"},
     ]
     asked = Asked.model_validate({"model": "citewell", "messages": messages})
-    assert NOT_SUPPORTED not in asked.history[0].answer
-    assert "[1]" not in asked.history[0].answer
+    assert asked.history[0].answer == (
+        f"It opened in 1932.\n- {escaped}.\n- Stein.\n\nThat is all."
+    )
 
 
 def test_the_usage_is_the_models() -> None:
@@ -150,3 +158,23 @@ def test_a_replay_and_a_tool_tell_the_same() -> None:
     assert told == live
     tool = [Sentence.model_validate(each) for each in BODY["sentences"]]
     assert [each.support for each in tool] == [support for _, _, support in WRITTEN]
+
+
+@pytest.mark.parametrize("places", [(), (1,), (1, 1), (2, 2, 4), (1, 3, 5, 7), (7, 7)])
+def test_a_replay_has_what_was_lacking_where_it_was_told(places: tuple[int, ...]) -> None:
+    """Reasons come again under the numbers under which they were streamed, the late ones too."""
+    told: list[Told] = [event for event in EVENTS if not isinstance(event, PassagesFound)]
+    told.insert(1, PassagesFound((PASSAGE,)))
+    for number, place in reversed([*enumerate(places)]):
+        told.insert(place, Degraded(f"reason {number}"))
+    live: list[Event] = [event for each in told for event in (each, Waiting())]
+    assert replay(answer_json(gather(live))) == [event_json(event) for event in told]
+
+
+def test_an_old_answer_tells_first_what_was_lacking() -> None:
+    """Of one that was kept without the places, the reasons come behind the start, as they did."""
+    body = {**BODY, "degraded": ["one", "two"]}
+    del body["degraded_at"]
+    names = [name for name, _ in replay(body)]
+    assert names[:4] == ["start", "degraded", "degraded", "sentence"]
+    assert names[-1] == "done"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from app.answering.conversation import Exchange
 from app.answering.suggester import Suggester, Told
 from tests.fakes import HashEncoder, put
-from vectorstore.retriever import Retriever
+from vectorstore.reranker import Reranked, Reranker
+from vectorstore.retriever import Retrieved, Retriever
 from vectorstore.store import Store
 from vectorstore.types import Filter, Passage
 
@@ -72,6 +77,31 @@ def test_what_would_be_refused_is_not_offered(
     assert all(each.startswith("Summarise") for each in found)
 
 
+def test_candidates_take_no_turn_of_the_reranker(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """However many are checked, the reranker is left to the answers."""
+
+    class Counted:
+        """Counts what it is asked to rerank."""
+
+        asked = 0
+
+        def rerank(self, query: str, passages: Sequence[Passage]) -> Reranked:
+            """Leave the order as it is."""
+            self.asked += 1
+            return Reranked(tuple(passages))
+
+    reranker = Counted()
+    retriever = Retriever(store, encoder, reranker=cast(Reranker, reranker))
+    asks = Suggester(store, retriever, threshold=-0.1)
+    assert asks.follow_ups(told(article), Filter())
+    assert asks.starters(Filter())
+    assert reranker.asked == 0
+    retriever.retrieve(QUESTION, 10)
+    assert reranker.asked == 1
+
+
 def test_a_model_proposes_and_retrieval_decides(
     store: Store, encoder: HashEncoder, article: str
 ) -> None:
@@ -103,3 +133,56 @@ def test_starters_are_made_anew_when_the_store_changes(
     assert len(before) == len(set(before)) > 1
     store.remove([article])
     assert not any("Bridge" in each for each in asks.starters(Filter()))
+
+
+def test_follow_ups_of_an_answer_are_sought_once(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """They are remembered for that answer, for who may see the same, until the store changes."""
+    sought: list[str] = []
+
+    def propose(_: Sequence[Passage], question: str, __: Sequence[Exchange]) -> list[str]:
+        sought.append(question)
+        return ["How long is the bridge?"]
+
+    asks = suggester(store, encoder, propose=propose)
+    one, other = (replace(told(article), answer=answer) for answer in ("one", "other"))
+    assert asks.follow_ups(one, Filter()) == asks.follow_ups(one, Filter()) != []
+    assert len(sought) == 1
+    asks.follow_ups(other, Filter())
+    asks.follow_ups(one, Filter(languages=("en",)))
+    asks.follow_ups(one, Filter(collections=("none",)))
+    assert asks.follow_ups(one, Filter(collections=("none",))) == []
+    before = len(sought)
+    put(store, "tower", "The tower is 90 metres tall.", collection="news")
+    asks.follow_ups(one, Filter())
+    assert len(sought) == before + 1
+
+
+def test_a_slow_search_keeps_nobody_waiting(
+    store: Store, encoder: HashEncoder, article: str
+) -> None:
+    """While starters are sought for one reader, others with other rights get theirs."""
+    begun, let_go = threading.Event(), threading.Event()
+
+    class Slow(Retriever):
+        """Is slow where every collection may be seen."""
+
+        def retrieve(self, query: str, top_k: int, *others: Any, **more: Any) -> Retrieved:  # noqa: ANN401
+            """Retrieve, once it is let go."""
+            if others[0].collections is None:
+                begun.set()
+                assert let_go.wait(30)
+            return super().retrieve(query, top_k, *others, **more)
+
+    asks = Suggester(store, Slow(store, encoder), threshold=-0.1)
+    news = store.catalogue.article(article).head.collection
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            slow = pool.submit(asks.starters, Filter())
+            assert begun.wait(30)
+            assert pool.submit(asks.starters, Filter((news,))).result(30)
+            assert not slow.done()
+        finally:
+            let_go.set()
+        assert slow.result(30)

@@ -449,3 +449,24 @@ def test_the_messages_before_tell_what_is_meant() -> None:
     first, second = asked.history
     assert first == Exchange("When was the harbour bridge opened?", "It opened on 3 May 1932.")
     assert second == Exchange("How long is it?")
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("It is red. (not supported by the articles)", ""),
+        ("It is red. (not supported by the articles) It is long. [1]", "It is long."),
+        ("It is long. [1] [2] It is red. [3] (not supported by the articles)", "It is long."),
+        ("Long. [1]\n- It is red. (not supported by the articles)\n- So? [1]", "Long.\n- So?"),
+        ("Ask me of the articles.", "Ask me of the articles."),
+    ],
+)
+def test_nothing_leans_on_what_was_not_supported(reply: str, answer: str) -> None:
+    """Of a reply that comes back, sentences that were marked as not supported are left out."""
+    messages = [
+        {"role": "user", "content": "What of the bridge?"},
+        {"role": "assistant", "content": reply},
+        {"role": "user", "content": "And who built it?"},
+    ]
+    asked = Asked.model_validate({"model": "citewell", "messages": messages})
+    assert asked.history == [Exchange("What of the bridge?", answer)]

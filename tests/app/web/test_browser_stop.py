@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Route, expect, sync_playwright
 
 from app.answering.answer import Event
+from app.answering.suggester import Told
 from app.api.runtime import Runtime
 from tests.app.web import test_browser
 from tests.app.web.test_browser import CHROMIUM, FLAGS, ask
@@ -94,6 +95,41 @@ def test_an_answer_can_be_stopped(
             kept = service.records.conversations.of_owner(owner)
             assert [answer.question for answer in kept] == ["When did the harbour tunnel open?"]
             assert failed == []
+        finally:
+            let_go.set()
+            page.context.close()
+
+
+def test_the_next_question_does_not_wait_for_offers(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While questions to go on with are sought, another is asked; theirs do not disturb it."""
+    let_go = threading.Event()
+    with serving_anybody(tmp_path) as (runtime, url):
+        service = runtime.service()
+        seek = service.follow_ups
+
+        def dawdle(told: Told, *others: Any) -> list[str]:  # noqa: ANN401 (as `follow_ups` has them)
+            if "bridge" in told.turns[-1].question:
+                assert let_go.wait(120)
+                return ["What is too late?"]
+            return seek(told, *others)
+
+        monkeypatch.setattr(service, "follow_ups", dawdle)
+        page = browser.new_context().new_page()
+        try:
+            page.goto(url)
+            page.wait_for_selector("#cw-question textarea")
+            ask(page, "When did the harbour bridge open?")
+            expect(page.locator("#cw-chat")).to_contain_text(TOLD, timeout=30_000)
+            expect(page.locator("#cw-question .submit-button")).to_be_visible()
+            ask(page, "When did the harbour tunnel open?")
+            expect(page.locator("#cw-chat")).to_contain_text("30 August 1992", timeout=30_000)
+            let_go.set()
+            expect(page.locator("#cw-chat button.option").first).to_be_visible(timeout=30_000)
+            expect(page.locator("#cw-chat")).not_to_contain_text("What is too late?")
+            expect(page.locator("#cw-chat [data-testid=user]")).to_have_count(2)
+            expect(page.locator("#cw-chat [data-testid=bot]")).to_have_count(2)
         finally:
             let_go.set()
             page.context.close()

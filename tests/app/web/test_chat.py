@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import gradio as gr
 import pytest
+from filelock import FileLock
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
 
+from app.api.desk import WORKERS
 from app.api.runtime import Runtime
 from app.identity import LOCAL, NOBODY, Identity
-from app.web.chat import answer_stream, identity_of, refusal_of
+from app.settings import Settings
+from app.web.chat import answer_stream, build_chat, refusal_of
+from app.web.gate import identity_of
+from app.web.stoppable import stoppable
 from tests.app.runtimes import opened
+from tests.model_server import ModelServer, Script
 from vectorstore.errors import EncoderError, StoreError
 
 QUESTION = "When did the harbour bridge open?"
@@ -88,6 +95,48 @@ def test_a_stopped_answer_is_not_kept(runtime: Runtime) -> None:
     next(stream)
     stream.close()
     assert runtime.service().records.conversations.of_owner(reader.subject) == []
+
+
+def test_who_stops_a_silent_model_leaves_it(tmp_path: Path) -> None:
+    """A chat model that says nothing is left soon after the reader stops, not at its time-out."""
+
+    async def ask_and_stop(runtime: Runtime, server: ModelServer) -> None:
+        stream = answer_stream(runtime, LOCAL, QUESTION, [])
+
+        async def read() -> None:
+            async for _ in stoppable(pool, stream):
+                pass
+
+        reading = asyncio.create_task(read())
+        while not server.requests:
+            await asyncio.sleep(0.01)
+        reading.cancel()
+        assert await asyncio.to_thread(server.wait_for_disconnect, 8)
+        await asyncio.wait_for(asyncio.wrap_future(pool.submit(lambda: None)), 8)  # it is free
+
+    with ModelServer() as server, ThreadPoolExecutor(1) as pool:
+        server.play(Script(["The "], end="hang"))
+        model = {"llm": "openai:scripted", "llm_base_url": server.url, "llm_first_token": 25.0}
+        with opened(tmp_path, **model) as runtime:
+            asyncio.run(ask_and_stop(runtime, server))
+
+
+@pytest.mark.parametrize(
+    ("llm", "workers"), [({}, WORKERS), ({"llm": "ollama:m", "llm_concurrency": 9}, WORKERS + 9)]
+)
+def test_as_many_are_answered_at_once_as_elsewhere(
+    llm: dict[str, Any], workers: int, tmp_path: Path
+) -> None:
+    """Those who wait for a chat model leave room for the others; the queue lets as many through."""
+    settings = Settings(data_dir=tmp_path, **llm)
+    runtime = Runtime(settings, FileLock(tmp_path / "lock"))
+
+    async def built() -> gr.Blocks:
+        return build_chat(runtime)  # Gradio's locks take the loop that runs
+
+    page = asyncio.run(built())
+    runtime.close()
+    assert {each.concurrency_limit for each in page.fns.values() if each.fn} == {workers}
 
 
 def test_a_refusal_that_was_stopped_is_not_kept(runtime: Runtime) -> None:
