@@ -125,7 +125,7 @@ def build_chat(runtime: Runtime) -> gr.Blocks:
             submit_btn=True,
             elem_id="cw-question",
         )
-        found = gr.State(("", []))
+        found = gr.JSON(visible="hidden")  # a gr.State has the page ask for what the gate refuses
         shared: Message = {
             "outputs": [composer, chatbot],
             "concurrency_limit": runtime.workers,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
-Found = tuple[str, list[Message]]  # an answer's id and the buttons that go on from it
+Found = dict[str, Any]  # `answer`: its id; `options`: the buttons that go on from it
 
 
 class Offers:
@@ -65,24 +65,23 @@ def options_of(runtime: Runtime, identity: Identity, history: list[Message]) -> 
     """
     answer = _answer_at_the_end(history)
     if not answer:
-        return "", []
+        return {}
     try:
         view = View(runtime.service(), identity)
         texts = view.follow_ups(answer, said_in(history[:-2]))
-        return answer, [{"value": text} for text in texts]
+        return {"answer": answer, "options": [{"value": text} for text in texts]}
     except CitewellError as exc:
         logger.error("no questions to go on with could be found: %s", exc)
     except Exception:
         logger.exception("looking for questions to go on with failed")
-    return answer, []
+    return {}
 
 
-def with_options(history: list[Message], found: Found) -> Any:  # noqa: ANN401 (Gradio's skip)
+def with_options(history: list[Message], found: Found | None) -> Any:  # noqa: ANN401 (Gradio's skip)
     """Return the conversation with the buttons that were found for the answer at its end."""
-    answer, options = found
-    if not options or _answer_at_the_end(history) != answer:
+    if not found or found["answer"] != _answer_at_the_end(history):
         return gr.skip()
-    return [*history[:-1], history[-1] | {"options": options}]
+    return [*history[:-1], history[-1] | {"options": found["options"]}]
 
 
 def _answer_at_the_end(history: list[Message]) -> str:

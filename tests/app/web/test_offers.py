@@ -37,9 +37,9 @@ def test_an_answer_goes_on_with_what_is_found_for_it(runtime: Runtime) -> None:
     """What the page holds of an answer is enough to find and to show what goes on from it."""
     history = talk(runtime)
     found = options_of(runtime, LOCAL, history)
-    assert found[1]
+    assert found["options"]
     shown = with_options(history, found)
-    assert shown[-1]["options"] == found[1]
+    assert shown[-1]["options"] == found["options"]
     assert [each["content"] for each in shown] == [each["content"] for each in history]
 
 
@@ -64,7 +64,7 @@ def test_nothing_goes_on_from_what_is_not_whole(runtime: Runtime) -> None:
 def test_who_names_anothers_answer_gets_nothing(runtime: Runtime) -> None:
     """An id that the page sends opens only answers of whoever sends it."""
     history = talk(runtime, Identity("user:ada", {"ask": None}))
-    assert options_of(runtime, Identity("user:eve", {"ask": None}), history)[1] == []
+    assert options_of(runtime, Identity("user:eve", {"ask": None}), history) == {}
 
 
 def test_a_failing_search_leaves_the_answer(
@@ -77,7 +77,7 @@ def test_a_failing_search_leaves_the_answer(
 
     history = talk(runtime)
     monkeypatch.setattr(runtime.service(), "follow_ups", fail)
-    assert options_of(runtime, LOCAL, history)[1] == []
+    assert options_of(runtime, LOCAL, history) == {}
 
 
 def test_starters_are_for_who_may_ask(runtime: Runtime) -> None:
