@@ -258,8 +258,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _look(self) -> None:
         """Raise a GoneError if the client has closed the connection."""
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        if readable and not self.connection.recv(1, socket.MSG_PEEK):
+        looking = select.poll()  # select.select takes no file descriptor above 1023
+        looking.register(self.connection, select.POLLIN)
+        if looking.poll(0) and not self.connection.recv(1, socket.MSG_PEEK):
             raise GoneError
 
 
