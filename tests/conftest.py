@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.fakes import FINGERPRINT, HashEncoder
+from tests.fakes import FINGERPRINT, HashEncoder, clear_away
 from tests.model_server import ModelServer
 from tests.real_model import RealModel, start_real_model
 from vectorstore.encoder import SentenceTransformerEncoder
@@ -81,6 +81,7 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
     for store in opened:
         if store._lock.is_locked:
             store.close()
+    clear_away()
 
 
 @pytest.fixture

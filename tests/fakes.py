@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -138,4 +139,14 @@ def crash(store: Store) -> None:
     store._lock.release()
     store.catalogue._engine.dispose()
     del store.lexical  # its writer goes, what it had not committed is lost
+    _left_open.append(store.vectors.dense._client)
     store.vectors.dense = None
+
+
+_left_open: list[Any] = []  # Chroma's clients
+
+
+def clear_away() -> None:
+    """Close the files that crashed stores have left open, which this process still holds."""
+    while _left_open:
+        _left_open.pop().close()
