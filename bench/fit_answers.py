@@ -23,9 +23,10 @@ from report import print_table
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from app.answering.contrast import contrast
-from app.answering.extractive import SHOWN, scores_of
+from app.answering.extractive import SHOWN, rank_sentences, scores_of
 from app.answering.features import SENTENCE, Asked, sentence_features
 from app.answering.kinds import Span
+from app.answering.refusal import probability
 from app.answering.refusal import signals as signals_of
 from app.answering.span import SPAN, Spans
 from app.answering.trees import Floats, Trees, chance
@@ -367,6 +368,28 @@ def spans(found: Sequence[Case]) -> dict[str, Any]:
     return model
 
 
+def marked(case: Case) -> str:
+    """Return the words that the engine, as it ships, marks in the sentence that leads."""
+    ranked = rank_sentences(case.question, case.found)
+    if not ranked or probability(ranked, case.found.searched) < THRESHOLD:
+        return ""
+    span = ranked[0].span()
+    return ranked[0].text[slice(*span)] if span else ""
+
+
+def print_marked(found: Sequence[Case]) -> None:
+    """Print how right the marked words are over the whole corpus, refusals and all."""
+    own = [c for c in found if (c.group, c.corpus) == ("own", "squad") and c.answers and not c.fit]
+    told = parallel(marked, own)
+    titles = [case.title for case in own]
+    pairs = list(zip(own, told, strict=True))
+    exact = [max(float(normal(text) == normal(a)) for a in case.answers) for case, text in pairs]
+    partial = [max(f1(text, a) for a in case.answers) for case, text in pairs]
+    print("\nThe words marked in the sentence that leads, whole corpus, weights as shipped:")
+    cells = [str(len(own)), interval(exact, titles), interval(partial, titles)]
+    print_table(["n", "exact match", "F1"], [cells])
+
+
 def main() -> None:
     """Fit, print, and with --write keep the weights."""
     parser = argument_parser(__doc__)
@@ -387,6 +410,7 @@ def main() -> None:
         weights = {"sentence": sentences.saved, "span": of_span, "refusal": refusals.saved}
         FILE.write_text(json.dumps(weights, separators=(",", ":")) + "\n", encoding="utf-8")
         print(f"wrote {FILE.name}, {FILE.stat().st_size / 1e3:.0f} kB")
+    print_marked(found)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ WORD = re.compile(rf"[^\W_]+(?:[{_SIGNS}]+[^\W_]*)*")
 """A word as it stands in a text, with the signs for vowels and tones that its letters bear."""
 
 
+@lru_cache(maxsize=256)
 def analyzer_of(language: str | None) -> str:
     """Return the analyser of a language's texts, one of ANALYZERS.
 
@@ -86,8 +87,10 @@ def analyze(text: str, language: str | None = None) -> list[str]:
         text = unicodedata.normalize("NFKC", text)
     if name == "tr":
         text = text.translate(_DOTTED)
-    text = _FOREIGN_DIGIT.sub(lambda digits: digits[0].translate(_DIGITS), text)
-    return list(_analyzer(name).analyze(_UNSPACED.sub(_pairs, text)))
+    if not text.isascii():
+        text = _FOREIGN_DIGIT.sub(lambda digits: digits[0].translate(_DIGITS), text)
+        text = _UNSPACED.sub(_pairs, text)
+    return list(_analyzer(name).analyze(text))
 
 
 def _pairs(run: re.Match[str]) -> str:

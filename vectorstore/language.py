@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from vectorstore.stopwords import stop_words
@@ -39,6 +39,7 @@ def load() -> LanguageIdentifier:
     return identifier
 
 
+@lru_cache(maxsize=256)
 def primary(tag: str | None) -> str | None:
     """Return the language of a tag without script and region.
 

@@ -84,7 +84,7 @@ class Asked:
         found = tokens(text, language)
         if not (known := aliases(self.text, self.language, language)):
             return found
-        return [replace(token, word=_renamed(token.word, known)) for token in found]
+        return [token._replace(word=_renamed(token.word, known)) for token in found]
 
     def terms_of(self, text: str, language: str | None) -> frozenset[str]:
         """Return the different terms of such a text."""

@@ -49,16 +49,19 @@ class Trees:
 
     def logits(self, rows: Floats) -> Floats:
         """Return the sum of the trees for each row; rows have the shape (n, features)."""
-        trees = np.arange(len(self.features))
-        at = np.zeros((len(rows), len(trees)), dtype=np.intp)
-        nodes = self.features.shape[1]
-        row = np.arange(len(rows))[:, None]
-        while nodes:
-            above = rows[row, self.features[trees, at]] > self.cuts[trees, at]
+        # `take` from what is laid out in one row is three times as fast as an index of two axes
+        many, nodes = self.features.shape
+        tree = np.arange(many) * nodes
+        row = (np.arange(len(rows)) * rows.shape[1])[:, None]
+        at = np.zeros((len(rows), many), dtype=np.intp)
+        left = nodes
+        while left:
+            node = tree + at
+            above = np.take(rows, row + np.take(self.features, node)) > np.take(self.cuts, node)
             at = 2 * at + 1 + above
-            nodes //= 2
-        found: Floats = self.leaves[trees, at - self.features.shape[1]].sum(axis=1) + self.base
-        return found
+            left //= 2
+        found: Floats = np.take(self.leaves, tree + np.arange(many) + at - nodes).sum(axis=1)
+        return found + self.base
 
 
 def chance(logit: float) -> float:
