@@ -22,6 +22,7 @@ from vectorstore.types import Filter
 
 ANALYZER = "citewell_4"  # a change of the analysis or the fields needs a new name
 HEAP_BYTES = 64_000_000
+SOME = 50  # chunks that have given terms: of so many one is no longer hidden
 BACKGROUND = 1_000  # chunks of other articles, imagined, when a term's weight is told
 
 
@@ -112,6 +113,19 @@ class LexicalIndex:
         numbers = self._numbers(searcher, [address for _, address in found])
         hits = [(number, float(score)) for number, (score, _) in zip(numbers, found, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+
+    def having(self, groups: Iterable[Sequence[str]], condition: Filter) -> list[int]:
+        """Return the numbers of some chunks that have an English term of each group.
+
+        The filter is spelt out, as for `search`.
+        """
+        if () in (condition.collections, condition.sources, condition.languages):
+            return []
+        every = [(tantivy.Occur.Must, self._any_of("text", terms)) for terms in groups]
+        wanted = self._where(condition, tantivy.Query.boolean_query(every))
+        searcher = self._index.searcher()
+        found = searcher.search(wanted, limit=SOME, count=False).hits
+        return self._numbers(searcher, [address for _, address in found])
 
     def _where(self, condition: Filter, query: tantivy.Query) -> tantivy.Query:
         """Join a query with the filter, which adds nothing to the score."""

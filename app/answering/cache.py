@@ -66,7 +66,7 @@ class AnswerCache:
             return
         start = time.perf_counter()
         state = self._kept.state()
-        meant = self._engine.understand(" ".join(question.split()), history)
+        meant = self._engine.understand(" ".join(question.split()), condition, history)
         # what a chat model writes, it writes on a day
         day = self._engine.today() if self._engine.writes else None
         key = (meant, condition, self._engine.time_of(meant.question), day)

@@ -32,6 +32,7 @@ from app.answering.recency import timely_passages, timely_sentences
 from app.answering.refusal import probability
 from app.answering.replies import WHICH_ARTICLE, own_reply
 from app.answering.summary import opening, summarise, unsearched
+from app.answering.ties import tied
 from app.answering.times import Time, read_time, utc_today
 from app.answering.writing import Task, Writer
 from vectorstore.language import language_of
@@ -95,11 +96,18 @@ class Engine:
             QuestionError: The question is empty or too long; raised before the first event.
         """
         asked = check_query(question)
-        return self.events(asked, self.understand(asked, history), condition or Filter(), history)
+        condition = condition or Filter()
+        return self.events(asked, self.understand(asked, condition, history), condition, history)
 
-    def understand(self, question: str, history: Sequence[Exchange] = ()) -> Understood:
-        """Return what a question asks, read by the encoder where it leans on the turns before."""
-        return understand(question, history, reader_of(self._retriever.encoder))
+    def understand(
+        self, question: str, condition: Filter, history: Sequence[Exchange] = ()
+    ) -> Understood:
+        """Return what a question asks, where it leans on the turns before.
+
+        The encoder reads it with them, and the articles tell whether it goes on from them.
+        """
+        meant = understand(question, history, reader_of(self._retriever.encoder))
+        return tied(meant, history, self._store, condition) if history else meant
 
     def events(
         self,
@@ -161,7 +169,7 @@ class Engine:
         with clock.stage("rewrite"):
             told = yield from self._writer.standalone(asked, history)
         if told.question:
-            return self.understand(told.question), told.generation, ""
+            return understand(told.question), told.generation, ""
         taken = "taken as it stands" if meant.question == asked else "completed by rules"
         return meant, told.generation, f"{told.failure}; the question was {taken}"
 
@@ -285,7 +293,7 @@ class _Judged:
 
 
 def _judge(part: Part, retrieved: Retrieved, when: Time) -> _Judged:
-    ranked = rank_sentences(part.query, retrieved)
+    ranked = rank_sentences(part.query, replace(retrieved, idf=part.weights(retrieved.idf)))
     chance = probability(ranked, retrieved.searched) if ranked else -1.0
     return _Judged(part, retrieved, timely_sentences(ranked, when), chance)
 

@@ -7,15 +7,17 @@ if a question could begin with it; "who also led it" behind a relative clause go
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.answering.conversation import Exchange, standalone
 from app.answering.dependence import has_pronoun, is_fragment
 from app.answering.forms import compared, is_list, summary_of
 from app.answering.reading import Reader
+from vectorstore.analysis import content_terms
 
 MOST = 3  # parts; what asks more is looked for as a whole
+ADDED = 0.25  # of a word's weight; chosen of .25, .5 and 1 on talks about the example articles
 _AUXILIARY = (
     r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)"
 )
@@ -49,6 +51,17 @@ class Part:
 
     text: str
     query: str
+
+    def weights(self, idf: Mapping[str, float]) -> dict[str, float]:
+        """Return what the query's words count in the choice of sentences: those added, less.
+
+        What the talk adds tells where to look; the reader's own words, what for.
+        """
+        own = frozenset() if self.text == self.query else set(content_terms(self.text))
+        return {
+            term: weight * (ADDED if own and term not in own else 1.0)
+            for term, weight in idf.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
