@@ -140,17 +140,17 @@ def standalone(
     return Standalone(whole, added, "follows") if len(whole) <= MAX_QUERY else Standalone(question)
 
 
-def may_lean(question: str, history: Sequence[Exchange]) -> bool:
-    """Whether a question may lean on the talk before it, in any language.
+def points_back(question: str, history: Sequence[Exchange]) -> bool:
+    """Whether a question may lean on the talk before it, where `standalone` adds nothing to it.
 
-    A bare "yes" or "more" does not count: `standalone` knows what it stands for.
+    In another language it always may. A bare "yes" or "more" does not count: `standalone` knows
+    what it stands for.
     """
     if not history or _YES.match(question) or _MORE.match(question):
         return False
     if language_of(question, history[-1].question) != ENGLISH:
         return True
-    is_open = dependence.has_pronoun(question) or dependence.is_fragment(question)
-    return is_open or standalone(question, history).why == "follows"
+    return dependence.has_pronoun(question) or dependence.is_fragment(question)
 
 
 def _person_of(marked: str) -> str:

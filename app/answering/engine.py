@@ -21,7 +21,7 @@ from app.answering.answer import (
 )
 from app.answering.citations import Numbering
 from app.answering.clock import Clock
-from app.answering.conversation import Exchange, may_lean
+from app.answering.conversation import Exchange, points_back
 from app.answering.extractive import LISTED, SHOWN, Candidate, rank_sentences
 from app.answering.foreign import Foreign
 from app.answering.forms import article_named
@@ -164,7 +164,8 @@ class Engine:
         self, asked: str, meant: Understood, history: Sequence[Exchange], clock: Clock
     ) -> Generator[Event, None, tuple[Understood, Generation | None, str]]:
         """Return what is meant, what a model did for that, and why it could not."""
-        if self._writer is None or meant.summary is not None or not may_lean(asked, history):
+        leans = points_back(asked, history) or any(part.added for part in meant.parts)
+        if self._writer is None or meant.summary is not None or not leans:
             return meant, None, ""
         with clock.stage("rewrite"):
             told = yield from self._writer.standalone(asked, history)

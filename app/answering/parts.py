@@ -52,12 +52,17 @@ class Part:
     text: str
     query: str
 
+    @property
+    def added(self) -> str:
+        """What the talk before adds to the text, in brackets; "" for nothing."""
+        return self.query.removeprefix(self.text) if self.query.startswith(self.text) else ""
+
     def weights(self, idf: Mapping[str, float]) -> dict[str, float]:
         """Return what the query's words count in the choice of sentences: those added, less.
 
         What the talk adds tells where to look; the reader's own words, what for.
         """
-        own = frozenset() if self.text == self.query else set(content_terms(self.text))
+        own = set(content_terms(self.text)) if self.added else ()
         return {
             term: weight * (ADDED if own and term not in own else 1.0)
             for term, weight in idf.items()

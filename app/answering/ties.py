@@ -46,11 +46,10 @@ class _Ties:
         self._condition = condition
 
     def part(self, part: Part) -> Part:
-        added = part.query.removeprefix(part.text)
-        if added in ("", part.query):
+        if not part.added:
             return part
         own = set(content_terms(part.text))
-        phrases = added.strip(" ()").split(", ")
+        phrases = part.added.strip(" ()").split(", ")
         subjects = [
             self._rarest(set(content_terms(each)) - own)[:TELLING] for each in phrases[:PHRASES]
         ]

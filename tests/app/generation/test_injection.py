@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from app.answering.answer import Answer
-from app.answering.conversation import Exchange, may_lean
+from app.answering.conversation import Exchange, points_back
 from app.answering.engine import Engine
 from app.generation.prompts import NO_ANSWER
 from ingest.extract import extract
@@ -70,7 +70,9 @@ class Bench:
         question, history = self._talk(ATTACKS[kind], place)
         condition = Filter(collections=(self.collections[cell(kind, place)],))
         events = list(self.engine.stream(question, condition, history))
-        return faces_of(events), condition, 1 + may_lean(question, history)
+        meant = self.engine.understand(question, condition, history)
+        leans = points_back(question, history) or any(part.added for part in meant.parts)
+        return faces_of(events), condition, 1 + leans
 
     def _talk(self, order: str, place: str) -> tuple[str, list[Exchange]]:
         match place:
